@@ -1,0 +1,110 @@
+"""Charts for pages: Altair to inline SVG that follows the page's colours, with a title, a finding and its data table.
+
+The SVG holds CSS variables, so one picture serves light and dark. It has no text sizes or fonts of its own.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup, escape
+
+# Okabe & Ito (2008), told apart with every common kind of colour blindness; the page gives each a light and dark value
+SERIES = tuple(f"var(--series-{number})" for number in range(1, 9))
+INK, MUTED, RULE, ACCENT = "var(--ink)", "var(--muted)", "var(--rule)", "var(--accent)"
+
+_CONFIG: dict[str, Any] = {
+    "background": "transparent",
+    "font": "inherit",
+    "aria": False,  # the figure says what the chart shows; ARIA on each mark makes a small chart 28 KB
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": MUTED,
+        "titleColor": MUTED,
+        "gridColor": RULE,
+        "domainColor": RULE,
+        "tickColor": RULE,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "labelLimit": 220,
+    },
+    "header": {"labelColor": INK, "labelFontSize": 12, "titleColor": MUTED},
+    "legend": {"labelColor": INK, "titleColor": MUTED, "labelFontSize": 11, "labelLimit": 260},
+    "bar": {"fill": ACCENT},
+    "line": {"stroke": ACCENT, "strokeWidth": 2},
+    "text": {"fill": INK, "fontSize": 11},
+    "range": {"category": list(SERIES)},
+}
+
+# what XML 1.0 has no place for (section 2.2, Characters): vl-convert ends the whole process on it
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart as a page takes it. `finding` is the sentence a reader who can't see it gets, and the caption."""
+
+    title: str
+    finding: str
+    svg: Markup
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+def figure(chart: Any, title: str, finding: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Figure:
+    """Draw an Altair chart. `columns` and `rows` are its data as a table."""
+    return Figure(title, finding, draw(chart, title, finding), columns, rows)
+
+
+def draw(chart: Any, title: str, finding: str) -> Markup:
+    """An Altair chart as one `<svg role="img">` with `<title>` and `<desc>`; what strangers wrote in it is escaped."""
+    import vl_convert
+
+    svg = vl_convert.vegalite_to_svg(_as_xml_can(chart.configure(**_CONFIG).to_dict()))
+    opening = re.match(r"<svg[^>]*>", svg)
+    assert opening is not None  # what vl-convert returns is an svg element
+    width, height = re.findall(r'(?:width|height)="([\d.]+)"', opening[0])[:2]
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {height}" '
+        f'style="max-width:{width}px">{Markup("<title>{}</title><desc>{}</desc>").format(*_as_xml_can([title, finding]))}'
+    )
+    return Markup(head + _slim(svg[opening.end() :]))
+
+
+def _as_xml_can(value: Any) -> Any:
+    """A specification whose texts, however deep, have � for each character that XML can't hold."""
+    if isinstance(value, str):
+        return _NOT_XML.sub("�", value)
+    if isinstance(value, dict):
+        return {key: _as_xml_can(each) for key, each in value.items()}
+    return [_as_xml_can(each) for each in value] if isinstance(value, list) else value
+
+
+def _slim(svg: str) -> str:
+    """Without what a page has no use for: Vega's empty paths, its roles and classes, and fractions of a hundredth."""
+    svg = re.sub(r'<path class="(?:background|foreground)"[^>]*?d="(?:M0,0h0v0h0Z)?"[^>]*/>', "", svg)
+    svg = re.sub(r"<[^>]*>", _slim_tag, svg)  # tags alone: a text may look like an attribute or a number
+    for _ in range(4):  # groups that lost all they held
+        svg = re.sub(r"<g(?: [^>]*)?></g>", "", svg)
+    return svg
+
+
+def _slim_tag(tag: re.Match[str]) -> str:
+    text = re.sub(r' (?:class|role|aria-[a-z]+|pointer-events)="[^"]*"', "", tag[0])
+    text = re.sub(r' (?:font-family="inherit"|opacity="1"|stroke-miterlimit="10")', "", text)
+    return re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
+
+
+def sparkline(values: Sequence[float], *, width: int = 120, height: int = 24) -> Markup:
+    """The `points` of a polyline through the values, the first at the left edge; empty for fewer than two."""
+    if len(values) < 2:
+        return Markup("")
+    low, high = min(values), max(values)
+    span = (high - low) or 1.0
+    points = (
+        f"{place * width / (len(values) - 1):.1f},{height - 2 - (value - low) / span * (height - 4):.1f}"
+        for place, value in enumerate(values)
+    )
+    return escape(" ".join(points))

@@ -1,0 +1,207 @@
+"""The command line that every job has: the common options, where their defaults come from, output and exit codes.
+
+A job's own settings are its click options. Their defaults come from a table of the job's name in nightdesk.toml, then
+from NIGHTDESK_JOB_OPTION in the environment; click checks them all alike.
+"""
+
+import datetime
+import functools
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from lib.errors import BadSettings, DeskError, as_desk_error
+from lib.schedules import Schedule
+from lib.settings import SETTINGS_FILE, load_settings, read_settings_file
+
+COMMON = ("data", "reports", "date", "as_json", "quiet", "dry_run", "force")
+
+
+class JobCommand(click.Command):
+    """A click command with nightdesk.toml behind its options and the desk's exit codes."""
+
+    job: Any = None  # () -> lib.job.Job, set by `job`
+
+    def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]
+        """Parse, run and exit. 2 for wrong usage, 78 for a wrong setting, else the job's own code."""
+        given = list(args) if args is not None else sys.argv[1:]
+        try:
+            code = super().main(given, prog_name=f"python -m jobs.{self.name}", standalone_mode=False, **extra)
+        except click.UsageError as fault:
+            source = _configured(fault)
+            if source is None:
+                fault.show()
+                sys.exit(fault.exit_code)
+            code = _refuse(self.name or "", BadSettings(f"{source}: {fault.message}"), "--json" in given)
+        except DeskError as fault:
+            code = _refuse(self.name or "", fault, "--json" in given)
+        except click.exceptions.Abort:
+            code = 130
+        sys.stdout.flush()
+        sys.exit(code or 0)
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> click.Context:
+        """Put the job's table of nightdesk.toml and its environment behind the options."""
+        self.desk, tables = read_settings_file()
+        mine = tables.get(self.name or "", {})
+        own = [each.name for each in self.params if each.name not in COMMON and each.name != "help"]
+        for name in mine:
+            if name not in own:
+                expected = ", ".join(sorted(filter(None, own)))
+                raise BadSettings(
+                    f"{SETTINGS_FILE} has an unknown setting {name} in [{self.name}]; expected one of {expected}"
+                )
+        extra.setdefault("default_map", mine)
+        extra.setdefault("auto_envvar_prefix", f"NIGHTDESK_{(self.name or '').upper()}")
+        return super().make_context(info_name, args, parent, **extra)
+
+
+def job(
+    schedule: Schedule, *, migrations: Callable[[], Sequence[Any]] = tuple, plan: Callable[[Any], Sequence[str]]
+) -> Callable[[Callable[..., None]], JobCommand]:
+    """Make a verb function `(run, options)` the command of a job, named as the function is.
+
+    `plan` returns the lines that --dry-run prints; it may look, and must write nothing.
+    """
+
+    def decorate(work: Callable[..., None]) -> JobCommand:
+        name = work.__name__
+
+        def declared() -> Any:
+            from lib.job import Job  # the store, the pages: not needed to answer --help
+
+            return Job(name, work, schedule, migrations, plan)
+
+        @functools.wraps(work)
+        @click.pass_context
+        def callback(context: click.Context, /, **params: Any) -> int:
+            return _start(context, declared(), params)
+
+        command = click.command(
+            name,
+            cls=JobCommand,
+            epilog=f"Schedule: {schedule}. Exit codes: 0 done or already "
+            "committed, 1 failed, 2 wrong usage, 65 bad data, 69 no source, 73 can't write, "
+            "75 another run at work, 77 not permitted, 78 bad settings.",
+        )(callback)
+        for decorator in _COMMON_OPTIONS:
+            command = decorator(command)
+        command.job = declared
+        return command
+
+    return decorate
+
+
+_COMMON_OPTIONS = (
+    click.option("--data", type=click.Path(path_type=Path), help="What the desk reads and keeps.  [default: data]"),
+    click.option("--reports", type=click.Path(path_type=Path), help="Where pages are written.  [default: reports]"),
+    click.option(
+        "--date",
+        type=click.DateTime(["%Y-%m-%d"]),
+        metavar="YYYY-MM-DD",
+        help="The logical date.  [default: today in the desk's time zone]",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object."),
+    click.option("--quiet", is_flag=True, help="Say nothing on stderr unless it fails."),
+    click.option("--dry-run", is_flag=True, help="Print the plan and write nothing."),
+    click.option("--force", is_flag=True, help="Replace the result that this date already has."),
+)
+
+
+def _start(context: click.Context, declared: Any, params: dict[str, Any]) -> int:
+    command = context.command
+    assert isinstance(command, JobCommand)
+    as_json, quiet = params["as_json"], params["quiet"]
+    options = {name: value for name, value in params.items() if name not in COMMON}
+    date: datetime.date | None = None
+    try:
+        settings = load_settings(command.desk, {"data": params["data"], "reports": params["reports"]})
+        date = params["date"].date() if params["date"] else datetime.datetime.now(settings.zone).date()
+        if params["dry_run"]:
+            return _print_plan(declared, settings, date, options, as_json=as_json)
+        result = declared.start(settings, date, options, force=params["force"], quiet=quiet)
+    except Exception as fault:
+        known = as_desk_error(fault)
+        if known is None:
+            raise
+        return _refuse(declared.name, known, as_json, date)
+    if as_json:
+        print(json.dumps(result.json, ensure_ascii=False))
+    if result.warning:
+        print(f"warning: {result.warning}", file=sys.stderr)
+    if result.exit_code or not quiet:
+        where = f" Report: {result.json['report']}" if result.json["report"] else ""
+        print(f"{result.message}{where}", file=sys.stderr)
+    return int(result.exit_code)
+
+
+def _print_plan(declared: Any, settings: Any, date: datetime.date, options: dict[str, Any], *, as_json: bool) -> int:
+    from types import SimpleNamespace
+
+    from lib.reports import page_name
+    from lib.runs import json_object
+
+    lines = [
+        f"{declared.name} for {date}, within {declared.schedule.deadline}",
+        *declared.plan(SimpleNamespace(**options, data=settings.data)),
+        f"writes {settings.data / 'nightdesk.db'} and {settings.reports / page_name(declared.name, date.isoformat())}",
+    ]
+    if as_json:
+        plan = json_object(declared.name, date.isoformat(), "planned", metrics={"plan": lines})
+        print(json.dumps(plan, ensure_ascii=False))
+    else:
+        print("\n".join(lines))
+    return 0
+
+
+def _refuse(name: str, fault: DeskError, as_json: bool, date: datetime.date | None = None) -> int:
+    """Say that a run didn't even start, and return its exit code."""
+    from lib.runs import json_object
+    from lib.supervise import sentence
+
+    if as_json:
+        print(json.dumps(json_object(name, date.isoformat() if date else None, "failed"), ensure_ascii=False))
+    print(sentence(str(fault)), file=sys.stderr)
+    return fault.exit_code
+
+
+def _configured(fault: click.UsageError) -> str | None:
+    """Where a bad value came from, unless a person has just typed it."""
+    param, context = getattr(fault, "param", None), fault.ctx
+    if param is None or context is None or param.name is None:
+        return None
+    source = context.get_parameter_source(param.name)
+    if source is ParameterSource.DEFAULT_MAP:
+        return f"{SETTINGS_FILE}, [{context.command.name}] {param.name}"
+    if source is ParameterSource.ENVIRONMENT:
+        return f"{context.auto_envvar_prefix}_{param.name.upper()} in the environment"
+    return None
+
+
+def settings_text(commands: Sequence[JobCommand]) -> str:
+    """The text of nightdesk.example.toml: the desk's settings, then a table a job, all at their defaults."""
+    from lib.settings import Settings
+
+    lines = [
+        "# Every setting, with its default. Copy this file to nightdesk.toml and take the # from what you change.",
+        "# NIGHTDESK_NAME or NIGHTDESK_JOB_NAME in the environment comes before this file, an option before both.",
+        "",
+    ]
+    for name, field in Settings.model_fields.items():
+        lines += [f"# {field.description}", f"# {name} = {json.dumps(str(field.default))}"]
+    for command in commands:
+        lines += ["", f"[{command.name}]"]
+        for param in command.params:
+            if not isinstance(param, click.Option) or param.name in (*COMMON, "help"):
+                continue
+            default = [] if param.multiple else param.default
+            if not isinstance(default, str | int | float | list):
+                default = False if param.is_flag else ""  # click marks "no default" with an object of its own
+            kind = f" ({', '.join(param.type.choices)})" if isinstance(param.type, click.Choice) else ""
+            lines += [f"# {param.help or param.name}{kind}", f"# {param.name} = {json.dumps(default)}"]
+    return "\n".join(lines) + "\n"
