@@ -1,0 +1,144 @@
+"""Find the topics in the week's articles, and report on them.
+
+    python -m jobs.model_topics --articles data/articles
+
+Reads CSV files in the "All the news" schema (folders of them, .gz, .bz2, .xz, the zip as downloaded), trains gensim's
+LDA and writes reports/model_topics/DATE.html.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lib.command import job
+from lib.schedules import Schedule
+
+SCHEDULE = Schedule("sun 06:00", catch_up="latest", deadline="2h")
+DEFAULT_ARTICLES = "articles"  # in the data folder
+
+
+def plan(options: Any) -> list[str]:
+    """What --dry-run prints."""
+    from lib.topics.sources import csv_files
+
+    files = csv_files(options.articles or [options.data / DEFAULT_ARTICLES])
+    size = sum(path.stat().st_size for path in files)
+    return [
+        *(f"reads {path}" for path in files),
+        f"{len(files)} files of {size / 2**20:.1f} MiB; {options.topics} topics, {options.passes} passes, "
+        f"seed {options.seed}, text: {options.text}, phrases: {'yes' if options.phrases else 'no'}",
+    ]
+
+
+def tables() -> list[Any]:
+    """The migrations of this job's tables."""
+    from lib.topics.tables import migrations
+
+    return [migrations]
+
+
+@job(SCHEDULE, migrations=tables, plan=plan)
+@click.option(
+    "--articles",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True),
+    help="A CSV file, an archive of them, or a folder; may be repeated.  [default: articles in the data folder]",
+)
+@click.option(
+    "--text", type=click.Choice(["both", "title", "content"]), default="both", show_default=True, help="What to read."
+)
+@click.option("--topics", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many topics, K.")
+@click.option("--passes", type=click.IntRange(1, 1000), default=6, show_default=True, help="Passes over the corpus.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of all that is random.")
+@click.option("--phrases/--no-phrases", default=True, show_default=True, help="Join common pairs, as white_house.")
+@click.option(
+    "--fetch/--no-fetch", default=True, show_default=True, help="Fetch NLTK's stop words where they are missing."
+)
+@click.option("--print-topics", is_flag=True, help="Print the topics on stdout in gensim's own notation.")
+def model_topics(run: Any, options: Any) -> None:
+    """Find the topics in the week's articles, and report on them."""
+    # gensim takes most of a second to load, which --help need not wait for
+    from lib.files import is_demo
+    from lib.reports import settings_list
+    from lib.topics import figures, files
+    from lib.topics import tables as topic_tables
+    from lib.topics.articles import read_articles
+    from lib.topics.corpus import Documents, build_corpus, learn_phrases, spool_articles
+    from lib.topics.model import chunk_size, fit_topics, infer_topics, training_articles
+    from lib.topics.sources import csv_files
+    from lib.topics.summary import summarise
+    from lib.topics.text import stop_words
+
+    paths = csv_files(options.articles or [run.settings.data / DEFAULT_ARTICLES])
+    run.demo = run.demo or is_demo(paths)
+    spool = run.folder / "tokens.txt"
+    with run.stage("reading", unit="articles") as advance:
+        found = read_articles(paths, text=options.text, reject=run.reject, repaired=run.repaired)
+        documents = Documents(spool_articles(found, spool, advance), spool, options.text, run.reject)
+
+    stop, stop_list = stop_words(run.settings.data, fetch=options.fetch)
+    phrases = None
+    if options.phrases:
+        with run.stage("phrases", len(documents), "articles") as advance:
+            phrases = learn_phrases(documents, stop, advance)
+    with run.stage("bags of words", len(documents), "articles") as advance:
+        corpus = build_corpus(documents, stop, phrases, advance)
+    spool.unlink()
+
+    training = len(training_articles(corpus))
+    with run.stage("topics", training * options.passes, "articles") as advance:
+        model = fit_topics(corpus, topics=options.topics, passes=options.passes, seed=options.seed, advance=advance)
+    with run.stage("weights", len(corpus), "articles") as advance:
+        weights = infer_topics(model, corpus, advance)
+    with run.stage("summary"):
+        summary = summarise(model, corpus, weights)
+        files.save_model(run.folder, model, corpus, weights)
+        known = topic_tables.seen_before(run.db, run.date)
+        new = sum(article.id not in known for article in corpus.articles)
+
+    if options.print_topics:
+        for _, words in model.print_topics(num_topics=-1, num_words=10):
+            print(words)
+    run.metrics = {
+        "articles": len(corpus),
+        "new_articles": new,
+        "tokens": corpus.tokens,
+        "vocabulary": len(corpus.dictionary),
+        "topics": files.topics_json(summary),
+        "coherence_npmi": summary.coherence,
+        "bound_per_word": summary.bound,
+    }
+    run.save(lambda db: topic_tables.save(db, run.id, run.date, corpus.articles, summary, weights))
+    run.message = files.one_sentence(summary, len(corpus), new)
+    with run.stage("charts"):
+        charts = {
+            "words": {topic.id: figures.word_bars(topic) for topic in summary.topics},
+            "map": figures.distance_map(summary),
+            "publications": figures.publication_heat(summary),
+            "time": figures.over_time(summary),
+        }
+    run.report(
+        "model_topics.html",
+        packages=("gensim", "nltk", "numpy"),
+        summary=summary,
+        corpus=corpus,
+        charts=charts,
+        new=new,
+        first_time=not known,
+        stop_list=stop_list,
+        settings=settings_list([*vars(options).items(), ("chunk size", chunk_size(training))]),
+        files=[str(path) for path in paths],
+    )
+
+
+def demo(data: Path) -> list[str]:
+    """Write demo articles under `data`; returns the options that read them."""
+    from lib.topics.demo import write_demo_articles
+
+    path = write_demo_articles(data / "articles")
+    return ["--articles", str(path), "--passes", "40", "--no-fetch"]
+
+
+if __name__ == "__main__":
+    model_topics()

@@ -1,0 +1,54 @@
+"""A topics run's files beside its rows (model, dictionary, bags, the whole document–topic matrix), and its figures."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gensim.models import LdaModel
+from numpy.typing import NDArray
+
+from lib.topics.corpus import Corpus
+from lib.topics.summary import Summary
+
+
+def save_model(folder: Path, model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> None:
+    """Write `lda.model` and `dictionary.gensim` (gensim's own formats), `document_topics.npz` and `bags.npz`.
+
+    `document_topics.npz` has `articles` (ids, as in the table) and `weights` (float32, articles × topics).
+    `bags.npz` has the bags of words in CSR form, with which articles were held out.
+    """
+    model.save(str(folder / "lda.model"))
+    corpus.dictionary.save(str(folder / "dictionary.gensim"))
+    ids = np.array([article.id for article in corpus.articles])
+    np.savez_compressed(folder / "document_topics.npz", articles=ids, weights=weights)
+    np.savez_compressed(
+        folder / "bags.npz",
+        indptr=corpus.indptr,
+        ids=corpus.ids,
+        counts=corpus.counts,
+        held_out=corpus.held_out,
+    )
+
+
+def topics_json(summary: Summary) -> list[dict[str, Any]]:
+    """The topics as `--json` shows them, the largest first."""
+    return [
+        {
+            "id": topic.id,
+            "label": topic.label,
+            "words": [[word, weight] for word, weight in topic.words],
+            "share": topic.share,
+            "npmi": topic.npmi,
+        }
+        for topic in summary.topics
+    ]
+
+
+def one_sentence(summary: Summary, articles: int, new: int) -> str:
+    """The run in one sentence, for the ledger, the index and the terminal."""
+    largest = summary.topics[0]
+    news = "none of them new" if new == 0 else "all of them new" if new == articles else f"{new:,} of them new"
+    return (
+        f"{len(summary.topics)} topics in {articles:,} articles, {news}; the largest is about {largest.label} "
+        f"({largest.share:.0%} of the words); coherence (NPMI) {summary.coherence:.3f}."
+    )

@@ -1,0 +1,206 @@
+"""What a reader is told of a model: labels, shares, headlines, distances, topics by publication and over time."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+from gensim.models import LdaModel
+from numpy.typing import NDArray
+from scipy.spatial.distance import jensenshannon
+
+from lib.topics.articles import Article
+from lib.topics.corpus import Corpus
+from lib.topics.model import training_articles
+from lib.topics.quality import held_out_bound, npmi
+from lib.topics.text import without_suffix
+
+TOP_WORDS = 10
+HEADLINES = 5
+LABEL_WORDS = 3
+RELEVANCE = 0.6  # λ of Sievert & Shirley (2014), the value their readers told topics apart best with
+MIN_WEIGHT = 0.01  # weights up to this stay out of the tables
+MOST_PUBLICATIONS = 12
+LEAST_HEADLINE_WORDS = 5  # a shorter bag says too little for its article to stand for a topic
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic. `id` is its number in the gensim model; `words` are the ten likeliest with their probabilities.
+
+    `share` is the part of all words that the model gives it; `x`, `y` its place on the map of topics.
+    """
+
+    id: int
+    label: str
+    words: list[tuple[str, float]]
+    share: float
+    npmi: float
+    headlines: list[tuple[Article, str, float]]  # with the title less its publication's name, and the weight
+    x: float
+    y: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The topics, the largest first, and what is said of them together."""
+
+    topics: list[Topic]
+    coherence: float
+    bound: float | None
+    training: int
+    held_out: int
+    publications: list[tuple[str, int, list[float]]]  # name, articles, share of each topic in `topics`' order
+    periods: list[tuple[str, int, list[float]]]  # the same by time
+    period: str  # day, week, month or year
+    dated: int
+
+
+def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> Summary:
+    """All that the report shows, from the model and each article's weights, shape (articles, topics)."""
+    beta = model.get_topics().astype(np.float64)
+    lengths = corpus.lengths.astype(np.float64)
+    shares = _shares(weights, lengths)
+    top = [np.argsort(-row, kind="stable")[:TOP_WORDS].tolist() for row in beta]
+    training = training_articles(corpus)
+    coherence = npmi(corpus, training, top)
+    places = topic_map(beta)
+    labels = _labels(corpus, beta)
+    topics = [
+        Topic(
+            id=k,
+            label=labels[k],
+            words=[(corpus.dictionary[word], round(float(beta[k, word]), 6)) for word in top[k]],
+            share=round(float(shares[k]), 6),
+            npmi=round(float(coherence[k]), 6),
+            headlines=_headlines(corpus, weights[:, k], lengths),
+            x=float(places[k, 0]),
+            y=float(places[k, 1]),
+        )
+        for k in np.argsort(-shares, kind="stable").tolist()
+    ]
+    order = [topic.id for topic in topics]
+    names = [article.publication or "(not named)" for article in corpus.articles]
+    days = [article.date for article in corpus.articles]
+    period = period_of(days)
+    return Summary(
+        topics=topics,
+        coherence=round(float(coherence.mean()), 6),
+        bound=held_out_bound(model, corpus, len(training)),
+        training=len(training),
+        held_out=int(corpus.held_out.sum()),
+        publications=_by_publication(names, weights[:, order], lengths),
+        periods=_by_time(days, period, weights[:, order], lengths),
+        period=period,
+        dated=sum(day is not None for day in days),
+    )
+
+
+def relevance(beta: Floats, word_shares: Floats, lam: float = RELEVANCE) -> Floats:
+    """λ log φ + (1 − λ) log (φ / p), shape (topics, words): likely in the topic and more so than elsewhere."""
+    log_beta = np.log(np.maximum(beta, 1e-12))
+    return lam * log_beta + (1 - lam) * (log_beta - np.log(np.maximum(word_shares, 1e-12)))
+
+
+def topic_map(beta: Floats) -> Floats:
+    """Topics on a plane, shape (topics, 2), so that distances are near their Jensen–Shannon distances.
+
+    Classical scaling (Torgerson 1952). Signs are fixed, so that the same topics lie the same way every time.
+    """
+    size = len(beta)
+    if size < 2:
+        return np.zeros((size, 2))
+    square = np.array([jensenshannon(row[None, :], beta, axis=1) for row in beta]) ** 2
+    centring = np.eye(size) - 1 / size
+    values, vectors = np.linalg.eigh(-0.5 * centring @ np.nan_to_num(square) @ centring)
+    places = np.zeros((size, 2))
+    for axis in range(min(2, size)):
+        vector = vectors[:, -1 - axis] * np.sqrt(max(values[-1 - axis], 0.0))
+        places[:, axis] = vector * (np.sign(vector[np.abs(vector).argmax()]) or 1.0)
+    return places
+
+
+def _shares(weights: NDArray[np.float32], lengths: Floats) -> Floats:
+    total = lengths.sum()
+    shares = (lengths @ weights) / total if total else weights.mean(axis=0)
+    return np.asarray(shares, np.float64)
+
+
+def _labels(corpus: Corpus, beta: Floats) -> list[str]:
+    counts = np.bincount(corpus.ids, weights=corpus.counts, minlength=len(corpus.dictionary))
+    scores = relevance(beta, counts / max(counts.sum(), 1))
+    labels = []
+    for k, row in enumerate(beta):
+        likely = np.argsort(-row, kind="stable")[:30]  # a label's words should be ones a reader meets in the topic
+        best = likely[np.argsort(-scores[k, likely], kind="stable")][:LABEL_WORDS]
+        labels.append(", ".join(corpus.dictionary[word].replace("_", " ") for word in best))
+    return labels
+
+
+def _headlines(corpus: Corpus, weights: NDArray[np.float32], lengths: Floats) -> list[tuple[Article, str, float]]:
+    """Articles that are about the topic and little else: of the longest half, those of the highest weight."""
+    score = np.where(lengths >= max(LEAST_HEADLINE_WORDS, np.median(lengths)), weights, 0.0)
+    found: list[tuple[Article, str, float]] = []
+    titles: set[str] = set()
+    for d in np.argsort(-score, kind="stable").tolist():
+        article = corpus.articles[d]
+        if score[d] <= 0 or len(found) == HEADLINES:
+            break
+        title = without_suffix(article.title, corpus.suffixes)
+        if title and title not in titles:
+            titles.add(title)
+            found.append((article, title, round(float(weights[d]), 4)))
+    return found
+
+
+def _by_publication(
+    names: Sequence[str], weights: NDArray[np.float32], lengths: Floats
+) -> list[tuple[str, int, list[float]]]:
+    counts = Counter(names)
+    shown = [name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_PUBLICATIONS]]
+    groups = [name if name in shown else "all others" for name in names]
+    order = [*shown, *(["all others"] if len(counts) > len(shown) else [])]
+    return _by_group(groups, order, weights, lengths)
+
+
+def period_of(days: Sequence[str | None]) -> str:
+    """The period that parts the time between the first and the last date into a readable number of steps."""
+    known = sorted(day for day in days if day)
+    if not known:
+        return "month"
+    span = (_day(known[-1]) - _day(known[0])).days
+    if any(len(day) == 7 for day in known):
+        return "month" if span < 3 * 366 else "year"
+    return "day" if span <= 31 else "week" if span <= 200 else "month" if span < 5 * 366 else "year"
+
+
+def _by_time(
+    days: Sequence[str | None], period: str, weights: NDArray[np.float32], lengths: Floats
+) -> list[tuple[str, int, list[float]]]:
+    groups = [_period(day, period) if day else "" for day in days]
+    return _by_group(groups, sorted(set(groups) - {""}), weights, lengths)
+
+
+def _period(day: str, period: str) -> str:
+    if period == "week":
+        moment = _day(day)
+        return (moment - timedelta(days=moment.weekday())).isoformat()
+    return day[: {"day": 10, "month": 7, "year": 4}[period]]
+
+
+def _day(text: str) -> date:
+    return date.fromisoformat(text if len(text) == 10 else f"{text}-01")
+
+
+def _by_group(
+    groups: Sequence[str], order: Sequence[str], weights: NDArray[np.float32], lengths: Floats
+) -> list[tuple[str, int, list[float]]]:
+    result = []
+    labels = np.array(groups)
+    for name in order:
+        inside = labels == name
+        share = _shares(weights[inside], lengths[inside])
+        result.append((name, int(inside.sum()), [round(float(each), 6) for each in share]))
+    return result

@@ -1,0 +1,149 @@
+"""Words from text: tokens, publication names at the end of titles, stop words."""
+
+import re
+import socket
+from collections import Counter, defaultdict
+from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
+
+# Breaks between words that don't stand side by side: phrases never reach over a comma, a full stop or a number.
+BREAK = "."
+# Dotted initials (u.s.), or a word that starts with a letter, with an apostrophe inside; else a break.
+_TOKEN = re.compile(r"((?:[^\W\d_]\.){2,}|[^\W\d_]\w*(?:'\w+)?)|\d[\w.,:%]*|[^\s\w'-]+")
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "´": "'", "`": "'"})
+_CLITICS = ("'s", "'ll", "'re", "'ve", "'d", "'m")
+# Courtesy titles lead whole topics and name nothing; NLTK's list lacks them.
+COURTESY_TITLES = frozenset({"mr", "mrs", "ms", "dr"})
+
+
+def tokenise(text: str) -> list[str]:
+    """Lower-case words in order, with a BREAK wherever punctuation or a number parts two of them.
+
+    Possessives and contractions lose their ending (`Clinton's` → `clinton`); numbers are breaks; a hyphen parts words.
+    """
+    tokens: list[str] = []
+    for found in _TOKEN.finditer(text.translate(_APOSTROPHES).lower()):
+        word = found[1]
+        if word is None:
+            if tokens and tokens[-1] != BREAK:
+                tokens.append(BREAK)
+        elif "'" in word:
+            tokens.append(_bare(word))
+        else:
+            tokens.append(word)
+    return tokens
+
+
+_NEGATED = {"ca": "can", "wo": "will", "sha": "shall"}  # can't, won't, shan't
+
+
+def _bare(word: str) -> str:
+    if word.endswith("n't") and len(word) > len("n't"):
+        return _NEGATED.get(word[:-3], word[:-3])
+    for ending in _CLITICS:
+        if word.endswith(ending) and len(word) > len(ending):
+            return word.removesuffix(ending)
+    return word
+
+
+# " - The New York Times", " | Reuters", " — BBC News": a separator with room around it, then a few words
+_SUFFIX = re.compile(r"^(?P<head>.*\S)(?:\s+[-–—·»:|]+\s+|\s*\|\s*)(?P<tail>[^|]{2,60})$")
+_LEAST_TITLES = 3
+_LEAST_SHARE = 0.2  # of a publication's titles
+
+
+def publication_suffixes(titles: Sequence[str], publications: Sequence[str]) -> dict[str, str]:
+    """The endings of titles that name who published them, learned from the corpus: normalised → as first written.
+
+    An ending is one where it is the publication's own name, or where at least three of a publication's titles and a
+    fifth of them end so.
+    """
+    endings: dict[str, Counter[str]] = defaultdict(Counter)
+    sizes = Counter(publications)
+    named: set[str] = set()
+    written: dict[str, str] = {}
+    for title, publication in zip(titles, publications, strict=True):
+        tail = _tail(title)
+        while tail:
+            head, name = tail
+            if _same_name(name, publication):
+                named.add(_normal(name))
+            endings[publication][_normal(name)] += 1
+            written.setdefault(_normal(name), name)
+            tail = _tail(head)
+    frequent = {
+        name
+        for publication, counts in endings.items()
+        for name, count in counts.items()
+        if count >= _LEAST_TITLES and count >= _LEAST_SHARE * sizes[publication]
+    }
+    return {name: written[name] for name in sorted((named | frequent) - {""})}
+
+
+def without_suffix(title: str, suffixes: Container[str]) -> str:
+    """A title without the publication names at its end."""
+    while (tail := _tail(title)) and _normal(tail[1]) in suffixes:
+        title = tail[0]
+    return title
+
+
+def _tail(title: str) -> tuple[str, str] | None:
+    found = _SUFFIX.match(title)
+    if not found or len(found["tail"].split()) > 6:
+        return None
+    return found["head"].strip(), found["tail"].strip()
+
+
+def _normal(name: str) -> str:
+    words = re.findall(r"[^\W_]+", name.lower())
+    return "".join(words[1:] if words[:1] == ["the"] and len(words) > 1 else words)
+
+
+def _same_name(name: str, publication: str) -> bool:
+    bare = re.sub(r"\.(com|org|net|co\.\w\w|\w\w)$", "", publication.lower())
+    return bool(publication) and _normal(name) in {_normal(publication), _normal(bare)}
+
+
+def stop_words(data: Path, *, fetch: bool = True) -> tuple[frozenset[str], str]:
+    """English stop words with the name of their list: NLTK's where its data is installed (or can be fetched into
+    `data/nltk_data`), else gensim's embedded list.
+    """
+    import nltk  # slow to load, and needed by this one job
+
+    folder = data / "nltk_data"
+    if str(folder) not in nltk.data.path:
+        nltk.data.path.append(str(folder))
+    words = _nltk_words()
+    if words is None and fetch:
+        before = socket.getdefaulttimeout()
+        socket.setdefaulttimeout(10)  # seconds: a network that swallows packets must not hold up the night
+        try:
+            nltk.download("stopwords", download_dir=str(folder), quiet=True)
+        except Exception:  # whatever a stranger's server answers, the embedded list serves
+            words = None
+        finally:
+            socket.setdefaulttimeout(before)
+        words = _nltk_words()
+    if words is not None:
+        return _with_bare_forms(words), f"NLTK's stopwords ({len(words)} words)"
+    from gensim.parsing.preprocessing import STOPWORDS
+
+    return _with_bare_forms(STOPWORDS), f"gensim's STOPWORDS ({len(STOPWORDS)} words; NLTK's list is not installed)"
+
+
+def _nltk_words() -> list[str] | None:
+    import nltk
+    from nltk.corpus.reader import WordListCorpusReader
+
+    for place in ("corpora/stopwords", "corpora/stopwords.zip/stopwords/"):
+        try:
+            return list(WordListCorpusReader(nltk.data.find(place), ["english"]).words("english"))
+        except (LookupError, OSError):
+            continue
+    return None
+
+
+def _with_bare_forms(words: Iterable[str]) -> frozenset[str]:
+    """The list, and what the tokeniser makes of its words (`don't` → `do`, `she'll` → `she`)."""
+    given = {word.lower() for word in words}
+    return frozenset(given | {_bare(word) for word in given} | COURTESY_TITLES)

@@ -1,0 +1,294 @@
+"""The weekly topics job, run by its command line on files as they come."""
+
+import gzip
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gensim.corpora import Dictionary
+from gensim.models import LdaModel
+
+KEYS = ["job", "run_id", "date", "status", "started_at", "seconds", "report", "metrics", "rejected"]
+FAST = ("--topics", "3", "--passes", "5")
+
+
+def query(desk, sql, *values):
+    connection = sqlite3.connect(desk.data / "nightdesk.db")
+    try:
+        return connection.execute(sql, values).fetchall()
+    finally:
+        connection.close()
+
+
+def test_a_run_leaves_rows_files_and_a_page(desk):
+    code, said = desk.json(*FAST, "--date", "2024-06-02")
+    assert code == 0
+    assert list(said) == KEYS
+    assert (said["job"], said["status"], said["date"]) == ("model_topics", "ok", "2024-06-02")
+    metrics = said["metrics"]
+    assert set(metrics) == {
+        "articles",
+        "new_articles",
+        "tokens",
+        "vocabulary",
+        "topics",
+        "coherence_npmi",
+        "bound_per_word",
+        "stage_seconds",
+    }
+    assert (metrics["articles"], metrics["new_articles"], len(metrics["topics"])) == (60, 60, 3)
+    assert set(metrics["topics"][0]) == {"id", "label", "words", "share", "npmi"}
+    assert metrics["coherence_npmi"] > 0.2  # three planted subjects
+    assert query(desk, "SELECT COUNT(*) FROM articles") == [(60,)]
+    assert query(desk, "SELECT COUNT(*) FROM topics") == [(3,)]
+    assert query(desk, "SELECT COUNT(*) FROM topic_words") == [(30,)]
+    assert query(desk, "SELECT COUNT(DISTINCT article), MIN(weight) > 0.01 FROM article_topics") == [(60, 1)]
+    folder = desk.data / query(desk, "SELECT folder FROM runs")[0][0]
+    model = LdaModel.load(str(folder / "lda.model"))
+    assert model.num_topics == 3
+    assert len(Dictionary.load(str(folder / "dictionary.gensim"))) == metrics["vocabulary"]
+    matrix = np.load(folder / "document_topics.npz")
+    assert matrix["weights"].shape == (60, 3)
+    page = (desk.folder / said["report"]).read_text()
+    assert page == (desk.reports / "model_topics" / "latest.html").read_text()
+    assert "demo data" not in page
+    assert "model_topics/2024-06-02.html" in (desk.reports / "index.html").read_text()
+
+
+def test_the_publication_at_the_end_of_titles_is_in_no_topic(desk):
+    _, said = desk.json(*FAST, "--text", "title")
+    words = {word for topic in said["metrics"]["topics"] for word, _ in topic["words"]}
+    assert words
+    assert not words & {"planet", "daily", "daily_planet", "the"}
+
+
+def test_the_same_input_gives_the_same_topics_byte_for_byte(desk):
+    first = desk.json(*FAST, "--date", "2024-06-02", env={"PYTHONHASHSEED": "1"})[1]
+    second = desk.json(*FAST, "--date", "2024-06-09", env={"PYTHONHASHSEED": "2"})[1]
+    assert json.dumps(first["metrics"]["topics"]) == json.dumps(second["metrics"]["topics"])
+    assert second["metrics"]["new_articles"] == 0
+
+
+def test_a_page_without_new_articles_says_so(desk):
+    desk.run(*FAST, "--date", "2024-06-02")
+    _, said = desk.json(*FAST, "--date", "2024-06-09")
+    assert "No article is new since the last run" in (desk.folder / said["report"]).read_text()
+
+
+def test_a_second_run_on_the_same_date_is_skipped(desk):
+    desk.run(*FAST, "--date", "2024-06-02")
+    done = desk.run(*FAST, "--date", "2024-06-02", "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["status"]) == (0, "skipped")
+    assert "--force" in done.stderr.splitlines()[-1]
+    assert query(desk, "SELECT status FROM runs ORDER BY id") == [("ok",), ("skipped",)]
+
+
+def test_force_replaces_a_result_whole(desk, make_csv, rows):
+    desk.run(*FAST, "--date", "2024-06-02")
+    first = desk.data / query(desk, "SELECT folder FROM runs")[0][0]
+    make_csv(desk.articles / "news.csv", rows[:45])
+    code, said = desk.json(*FAST, "--date", "2024-06-02", "--force")
+    assert (code, said["metrics"]["articles"], said["metrics"]["new_articles"]) == (0, 45, 45)
+    assert query(desk, "SELECT id, committed FROM runs ORDER BY id") == [(1, 0), (2, 1)]
+    assert query(desk, "SELECT DISTINCT run FROM topics UNION SELECT run FROM article_topics") == [(2,)]
+    assert query(desk, "SELECT COUNT(*) FROM articles") == [(45,)]
+    assert not first.exists()
+
+
+def test_a_forced_run_that_fails_leaves_the_earlier_result(desk):
+    _, said = desk.json(*FAST, "--date", "2024-06-02")
+    page = (desk.folder / said["report"]).read_bytes()
+    (desk.articles / "news.csv").write_text("id,title\n1,x\n")
+    code, failed = desk.json(*FAST, "--date", "2024-06-02", "--force")
+    assert (code, failed["status"], failed["report"]) == (65, "failed", None)
+    assert query(desk, "SELECT COUNT(*) FROM topics WHERE run = 1") == [(3,)]
+    assert (desk.folder / said["report"]).read_bytes() == page
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(desk):
+    before = sorted(desk.folder.rglob("*"))
+    done = desk.run(*FAST, "--dry-run")
+    assert done.returncode == 0
+    assert "news.csv" in done.stdout
+    assert sorted(desk.folder.rglob("*")) == before
+
+
+def test_topics_are_printed_in_gensims_notation_on_request(desk):
+    done = desk.run(*FAST, "--print-topics")
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    assert all('*"' in line and " + " in line for line in lines)
+
+
+def test_a_missing_column_is_named_with_what_is_there_instead(desk, make_csv):
+    path = make_csv(desk.articles / "news.csv", [["1", "Title", "Body"]], ["id", "title", "body"])
+    done = desk.run(*FAST, "--json")
+    assert done.returncode == 65
+    assert json.loads(done.stdout)["status"] == "failed"
+    last = done.stderr.splitlines()[-1]
+    assert "news.csv" in last
+    assert "content" in last
+    assert "body" in last
+    assert "Traceback" not in done.stderr
+    assert path.exists()
+
+
+def test_rows_that_are_left_out_are_counted_and_kept_also_when_the_run_fails(desk, make_csv):
+    make_csv(desk.articles / "news.csv", [["1", "1", "", "P", "", "", "", "", "", ""], ["2", "2", "too short"]])
+    code, said = desk.json(*FAST)
+    assert (code, said["rejected"]) == (65, {"empty": 1, "wrong number of cells": 1})
+    folder = desk.data / query(desk, "SELECT folder FROM runs")[0][0]
+    kept = [json.loads(line) for line in (folder / "rejects.jsonl").read_text().splitlines()]
+    assert [each["reason"] for each in kept] == ["empty", "wrong number of cells"]
+    assert "too short" in kept[1]["text"]
+
+
+def test_no_articles_at_all_is_a_source_that_is_not_there(tmp_path, desk):
+    (desk.articles / "news.csv").unlink()
+    desk.articles.rmdir()
+    done = desk.run()
+    assert done.returncode == 69
+    assert "articles" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "args", [("--topics", "ten"), ("--date", "yesterday"), ("--nonsense",), ("--articles", "nowhere.csv")]
+)
+def test_wrong_usage_exits_with_2(desk, args):
+    assert desk.run(*args).returncode == 2
+
+
+def test_settings_come_from_defaults_then_file_then_environment_then_options(desk):
+    (desk.folder / "nightdesk.toml").write_text("[model_topics]\ntopics = 4\npasses = 2\n")
+    count = lambda *args, **how: len(desk.json("--force", *args, **how)[1]["metrics"]["topics"])  # noqa: E731
+    assert count() == 4
+    assert count(env={"NIGHTDESK_MODEL_TOPICS_TOPICS": "5"}) == 5
+    assert count("--topics", "2", env={"NIGHTDESK_MODEL_TOPICS_TOPICS": "5"}) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[model_topics]\ntopics = 'ten'\n", ["nightdesk.toml", "topics", "ten"]),
+        ("[model_topics]\ntopcis = 3\n", ["nightdesk.toml", "topcis", "topics"]),
+        ("timezone = 'Mars/Base'\n", ["timezone", "Mars/Base", "Europe/Madrid"]),
+        ("colour = 1\n", ["colour", "timezone"]),
+        ("not toml", ["nightdesk.toml"]),
+    ],
+)
+def test_a_wrong_setting_exits_with_78_and_names_itself(desk, text, named):
+    (desk.folder / "nightdesk.toml").write_text(text)
+    done = desk.run("--json")
+    assert done.returncode == 78
+    assert list(json.loads(done.stdout)) == KEYS
+    assert all(each in done.stderr.splitlines()[-1] for each in named), done.stderr
+
+
+def test_a_data_folder_that_cannot_be_made_exits_with_73(desk):
+    (desk.folder / "file").write_text("")
+    code, said = desk.json("--data", "file", "--articles", str(desk.articles))
+    assert (code, said["status"], said["run_id"]) == (73, "failed", None)
+
+
+def test_quiet_says_nothing_unless_it_fails(desk):
+    assert desk.run(*FAST, "--quiet").stderr == ""
+    (desk.articles / "news.csv").write_text("")
+    assert len(desk.run(*FAST, "--quiet", "--force").stderr.splitlines()) == 1
+
+
+def test_a_truncated_archive_gives_what_it_holds(desk, make_csv, rows):
+    plain = make_csv(desk.folder / "news.csv", rows).read_bytes()
+    (desk.articles / "news.csv").unlink()
+    packed = gzip.compress(plain)
+    (desk.articles / "news.csv.gz").write_bytes(packed[: len(packed) * 3 // 4])
+    code, said = desk.json(*FAST)
+    assert code == 0
+    assert 10 < said["metrics"]["articles"] < 60
+
+
+def running(desk, *args):
+    process = subprocess.Popen(
+        desk.command("--passes", "1000", "--json", *args),
+        cwd=desk.folder,
+        env=desk.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if (
+            (desk.data / "nightdesk.db").exists()
+            and query(desk, "SELECT 1 FROM sqlite_master WHERE name = 'runs'")
+            and query(desk, "SELECT 1 FROM runs WHERE stage = 'topics'")
+        ):
+            return process
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(process.communicate())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_an_interrupted_run_says_so_and_leaves_no_results(desk, number, code):
+    process = running(desk)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert json.loads(out)["status"] == "failed"
+    assert "Interrupted" in err.splitlines()[-1]
+    assert query(desk, "SELECT COUNT(*) FROM topics") == [(0,)]
+
+
+def test_a_second_start_while_one_is_at_work_is_skipped_with_75(desk):
+    process = running(desk)
+    try:
+        done = desk.run("--json")
+        assert (done.returncode, json.loads(done.stdout)["status"]) == (75, "skipped")
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+
+
+def test_a_run_that_was_killed_is_found_dead_by_the_next_start(desk):
+    process = running(desk)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    end = time.monotonic() + 60
+    code, said = 75, {}
+    while code == 75 and time.monotonic() < end:  # the child ends a moment after its supervisor
+        code, said = desk.json(*FAST)
+    assert (code, said["status"]) == (0, "ok")
+    assert query(desk, "SELECT status FROM runs WHERE id = 1") == [("crashed",)]
+
+
+def test_help_answers_without_the_heavy_libraries(desk):
+    program = (
+        "import sys; sys.argv[1:] = ['--help']\n"
+        "import jobs.model_topics as m\n"
+        "try: m.model_topics()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'gensim', 'nltk', 'altair', 'scipy', 'numpy', 'tensorflow', 'keras', 'sqlite_utils', 'jinja2'}\n"
+        "sys.exit(sorted(heavy & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run(
+        [desk.command()[0], "-c", program], env=desk.environment, cwd=desk.folder, capture_output=True, text=True
+    )
+    assert (done.returncode, "--articles" in done.stdout) == (0, True), done.stderr
+
+
+@pytest.mark.skipif("NIGHTDESK_REAL_DATA" not in os.environ, reason="NIGHTDESK_REAL_DATA is not set")
+def test_the_real_articles_have_no_topic_of_placeholders_or_papers(desk):
+    folder = Path(os.environ["NIGHTDESK_REAL_DATA"]) / "articles"
+    code, said = desk.json("--articles", str(folder))
+    assert code == 0
+    assert said["metrics"]["articles"] + sum(said["rejected"].values()) == 24_148
+    assert said["metrics"]["coherence_npmi"] >= 0.19
+    words = {word for topic in said["metrics"]["topics"] for word, _ in topic["words"]}
+    assert not words & {"blah", "york_times", "new_york_times", "-", "breitbart"}
