@@ -66,9 +66,10 @@ def draw(chart: Any, title: str, finding: str) -> Markup:
     opening = re.match(r"<svg[^>]*>", svg)
     assert opening is not None  # what vl-convert returns is an svg element
     width, height = re.findall(r'(?:width|height)="([\d.]+)"', opening[0])[:2]
+    names = Markup("<title>{}</title><desc>{}</desc>").format(_as_xml_can(title), _as_xml_can(finding))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {height}" '
-        f'style="max-width:{width}px">{Markup("<title>{}</title><desc>{}</desc>").format(*_as_xml_can([title, finding]))}'
+        f'style="max-width:{width}px">{names}'
     )
     return Markup(head + _slim(svg[opening.end() :]))
 

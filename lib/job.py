@@ -8,6 +8,7 @@ import datetime
 import json
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -123,12 +124,15 @@ class Job:
         lock = None
         try:
             demo = is_demo([settings.data])
-            lock = runs.take_lock(settings.data, self.name)
+            lock = _take_lock(settings.data, self.name)
             if lock is None:
                 message = f"Another run of {self.name} is at work; this one did nothing. Try again when it has ended."
                 run = runs.record(db, self.name, day, "skipped", message, 75, demo=demo)
                 return self._result(db, run, settings)
-            runs.reap(db, settings.data, holding=self.name)
+            for dead in runs.reap(db, settings.data, holding=self.name):
+                folder = table(db, "runs").get(dead)["folder"]
+                if folder:
+                    _keep_only_rejects(settings.data / folder)
             earlier = runs.committed(db, self.name, day)
             if earlier is not None and not force:
                 message = f"{self.name} is already done for {day} (run {earlier['id']}); use --force to replace it."
@@ -211,7 +215,20 @@ class Result:
     warning: str | None
 
 
+def _take_lock(data: Path, job: str) -> int | None:
+    """The job's lock, or None. A start of another job may hold it for a moment, to see whether a run is dead."""
+    for _ in range(10):
+        lock = runs.take_lock(data, job)
+        if lock is not None:
+            return lock
+        time.sleep(0.1)
+    return None
+
+
 def _keep_only_rejects(folder: Path) -> None:
+    """Remove what a run that failed or died has left behind, except what it rejected."""
+    if not folder.exists():
+        return
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)

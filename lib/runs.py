@@ -148,12 +148,6 @@ def committed(db: Database, job: str, date: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
-def committed_before(db: Database, job: str, date: str, limit: int = 30) -> list[dict[str, Any]]:
-    """The committed runs of a job before a logical date, the latest first."""
-    sql = "SELECT * FROM runs WHERE job = ? AND date < ? AND committed = 1 ORDER BY date DESC LIMIT ?"
-    return rows(db, sql, job, date, limit)
-
-
 def reap(db: Database, data: Path, *, holding: str) -> list[int]:
     """Mark as `crashed` the running rows of jobs whose lock nobody holds; returns their ids.
 

@@ -1,7 +1,9 @@
 """Words from text: tokens, publication names at the end of titles, stop words."""
 
+import io
 import re
 import socket
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
@@ -118,7 +120,9 @@ def stop_words(data: Path, *, fetch: bool = True) -> tuple[frozenset[str], str]:
         before = socket.getdefaulttimeout()
         socket.setdefaulttimeout(10)  # seconds: a network that swallows packets must not hold up the night
         try:
-            nltk.download("stopwords", download_dir=str(folder), quiet=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # the report names the list that was used; that is the message
+                nltk.download("stopwords", download_dir=str(folder), quiet=True, print_error_to=io.StringIO())
         except Exception:  # whatever a stranger's server answers, the embedded list serves
             words = None
         finally:

@@ -266,6 +266,7 @@ def test_a_run_that_was_killed_is_found_dead_by_the_next_start(desk):
         code, said = desk.json(*FAST)
     assert (code, said["status"]) == (0, "ok")
     assert query(desk, "SELECT status FROM runs WHERE id = 1") == [("crashed",)]
+    assert not (desk.data / query(desk, "SELECT folder FROM runs WHERE id = 1")[0][0]).exists()
 
 
 def test_help_answers_without_the_heavy_libraries(desk):

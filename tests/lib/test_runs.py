@@ -182,14 +182,6 @@ def test_a_replacement_that_fails_leaves_the_first_in_its_place(db: Database):
     assert table(db, "words").count == 1
 
 
-def test_the_committed_runs_before_a_date_come_latest_first(db: Database):
-    ids = {date: committed_run(db, date) for date in ("2026-02-15", "2026-03-01", "2026-02-22")}
-    began(db, "2026-02-20")
-    before = runs.committed_before(db, "job", "2026-03-01")
-    assert [each["id"] for each in before] == [ids["2026-02-22"], ids["2026-02-15"]]
-    assert len(runs.committed_before(db, "job", "2026-03-01", limit=1)) == 1
-
-
 def test_a_second_taker_doesnt_get_the_lock(data: Path):
     lock = runs.take_lock(data, "job")
     assert lock is not None
