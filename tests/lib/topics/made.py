@@ -1,0 +1,125 @@
+"""What tests of the topics share: corpora, articles and summaries made on the spot, and what strangers may write."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from gensim.corpora import Dictionary
+
+from lib.topics.articles import Article
+from lib.topics.corpus import Corpus
+from lib.topics.summary import Summary, Topic
+
+HOSTILE = {
+    "script": "<script>alert(1)</script>",
+    "quotes": '"\' onmouseover=alert(1) x="',
+    "attribute": ' class="x aria-label="y role="z',
+    "image": "<img src=x onerror=alert(1)>",
+    "svg island": "<svg><desc></title></desc><style><img src=x onerror=alert(1)></style></svg>",
+    "mathml island": "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1&gt;'>",
+    "closing tags": "</text></svg></title></style></script><iframe src=//evil.example>",
+    "comment": "<!-- --!> <![CDATA[ ]]> <?php ?>",
+    "entity": "&lt;b&gt; &amp; &#60;script&#62;",
+    "template": "{{ 7 * 7 }}{% raw %}",
+    "right to left": "\u202egnp.exe\u2066\u200f",
+    "long": "w" * 10_000,
+    "emoji": "👩🏽\u200d🚀🏴",
+    "control": "a\x00b\x07c\x1bd\x7fe\x85f\ufffe",
+    "half a pair": "a\ud800b",
+    "number": "3.14159265358979",
+}
+
+
+def advance(count: int) -> None:
+    """Progress that nobody watches."""
+
+
+def article(number: int, **what: object) -> Article:
+    """An article with an id of its own, and whatever else is given."""
+    values: dict[str, object] = {
+        "id": f"{number:016x}",
+        "title": f"Title {number}",
+        "content": "",
+        "publication": "Paper",
+        "date": None,
+        "url": f"https://example.org/{number}",
+        "file": "made.csv",
+        "line": number + 2,
+        **what,
+    }
+    return Article(**values)  # type: ignore[arg-type]
+
+
+def made_corpus(
+    texts: Sequence[Sequence[str]],
+    articles: Sequence[Article] | None = None,
+    held_out: Sequence[int] = (),
+    suffixes: dict[str, str] | None = None,
+) -> Corpus:
+    """A corpus of these lists of words, every word in it."""
+    dictionary = Dictionary([list(text) for text in texts])
+    bags = [sorted(dictionary.doc2bow(list(text))) for text in texts]
+    kept = np.zeros(len(texts), bool)
+    kept[list(held_out)] = True
+    return Corpus(
+        articles=list(articles) if articles else [article(d) for d in range(len(texts))],
+        dictionary=dictionary,
+        indptr=np.concatenate([[0], np.cumsum([len(bag) for bag in bags])]).astype(np.int64),
+        ids=np.array([word for bag in bags for word, _ in bag], np.int32),
+        counts=np.array([count for bag in bags for _, count in bag], np.int32),
+        held_out=kept,
+        phrases=0,
+        suffixes=suffixes or {},
+    )
+
+
+PLANTED = (
+    ("ship", "harbour", "anchor", "sail", "tide", "mast", "captain", "deck"),
+    ("oven", "flour", "butter", "sugar", "dough", "bake", "salt", "yeast"),
+    ("goal", "striker", "referee", "league", "pitch", "coach", "penalty", "keeper"),
+)
+
+
+def planted_texts(articles: int = 120, words: int = 30, seed: int = 0) -> list[list[str]]:
+    """Articles of one of three vocabularies each, in turn."""
+    random = np.random.default_rng(seed)
+    return [random.choice(PLANTED[d % 3], words).tolist() for d in range(articles)]
+
+
+def random_texts(seed: int, articles: int = 40, vocabulary: int = 25, longest: int = 30) -> list[list[str]]:
+    """Articles of random words, some of them empty."""
+    random = np.random.default_rng(seed)
+    return [
+        [f"w{word}" for word in random.integers(0, vocabulary, random.integers(0, longest))] for _ in range(articles)
+    ]
+
+
+def made_topic(id: int, words: Sequence[str] = ("ship", "sail", "tide"), **what: object) -> Topic:
+    """A topic of these words."""
+    values: dict[str, object] = {
+        "id": id,
+        "label": ", ".join(words[:3]),
+        "words": [(word, round(0.2 / (rank + 1), 6)) for rank, word in enumerate(words)],
+        "share": 0.5,
+        "npmi": 0.1,
+        "headlines": [],
+        "x": float(id),
+        "y": -0.5,
+        **what,
+    }
+    return Topic(**values)  # type: ignore[arg-type]
+
+
+def made_summary(topics: Sequence[Topic], publications: Sequence[str] = ("Paper",), periods: int = 2) -> Summary:
+    """A summary of these topics, every share the same."""
+    shares = [1 / len(topics)] * len(topics)
+    return Summary(
+        topics=list(topics),
+        coherence=0.1,
+        bound=-7.5,
+        training=19,
+        held_out=1,
+        publications=[(name, 10, shares) for name in publications],
+        periods=[(f"2024-{month + 1:02d}", 5, shares) for month in range(periods)],
+        period="month",
+        dated=5 * periods,
+    )

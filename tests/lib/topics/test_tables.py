@@ -1,0 +1,156 @@
+"""A topics run's rows: each article once with the date that first saw it, and results that go with their run."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlite_utils import Database
+
+from lib import runs
+from lib.runs import Outcome
+from lib.store import open_store, rows, writing
+from lib.topics.articles import Article
+from lib.topics.tables import migrations, save, seen_before
+from tests.lib.topics.made import HOSTILE, article, made_summary, made_topic
+
+SUMMARY = made_summary([made_topic(1, ("ship", "sail")), made_topic(0, ("oven", "flour", "salt"), share=0.25)])
+OK = Outcome("ok", "Done.", 0)
+
+
+@pytest.fixture
+def db(data: Path) -> Iterator[Database]:
+    store = open_store(data, [migrations])
+    yield store
+    store.close()
+
+
+def commit(db: Database, date: str, articles: Sequence[Article], weights: object = None) -> int:
+    """A committed run with its rows, as the desk makes it."""
+    run = runs.begin(db, "model_topics", date, options={}, demo=False)
+    if weights is None:
+        weights = np.tile(np.array([[0.75, 0.25]], np.float32), (len(articles), 1))
+    with writing(db):
+        runs.commit(db, run, OK)
+        save(db, run, date, articles, SUMMARY, weights)
+    return run
+
+
+def first_seen(db: Database) -> dict[str, str]:
+    return {row["title"]: row["first_seen"] for row in rows(db, "SELECT * FROM articles")}
+
+
+def test_a_runs_articles_topics_words_and_weights_become_rows(db: Database) -> None:
+    run = commit(db, "2024-05-05", [article(1, date="2024-05"), article(2, publication="")])
+    assert rows(db, "SELECT * FROM articles ORDER BY id")[0] == {
+        "id": f"{1:016x}",
+        "title": "Title 1",
+        "publication": "Paper",
+        "date": "2024-05",
+        "url": "https://example.org/1",
+        "file": "made.csv",
+        "line": 3,
+        "first_seen": "2024-05-05",
+    }
+    assert rows(db, "SELECT * FROM topics ORDER BY topic") == [
+        {"run": run, "topic": 0, "label": "oven, flour, salt", "share": 0.25, "npmi": 0.1, "x": 0.0, "y": -0.5},
+        {"run": run, "topic": 1, "label": "ship, sail", "share": 0.5, "npmi": 0.1, "x": 1.0, "y": -0.5},
+    ]
+    assert rows(db, "SELECT * FROM topic_words WHERE topic = 1 ORDER BY rank") == [
+        {"run": run, "topic": 1, "rank": 1, "word": "ship", "weight": 0.2},
+        {"run": run, "topic": 1, "rank": 2, "word": "sail", "weight": 0.1},
+    ]
+    assert rows(db, "SELECT topic, weight FROM article_topics WHERE article = ? ORDER BY topic", f"{2:016x}") == [
+        {"topic": 0, "weight": 0.75},
+        {"topic": 1, "weight": 0.25},
+    ]
+
+
+def test_weights_up_to_a_hundredth_are_left_out(db: Database) -> None:
+    commit(db, "2024-05-05", [article(1)], np.array([[0.0099, 0.9901]]))
+    commit(db, "2024-05-06", [article(1)], np.array([[0.01, 0.99]]))
+    assert rows(db, "SELECT topic, weight FROM article_topics ORDER BY run") == [
+        {"topic": 1, "weight": 0.9901},
+        {"topic": 1, "weight": 0.99},
+    ]
+
+
+def test_a_later_run_keeps_the_date_that_first_saw_an_article(db: Database) -> None:
+    commit(db, "2024-05-05", [article(1), article(2)])
+    commit(db, "2024-05-12", [article(2), article(3)])
+    assert first_seen(db) == {"Title 1": "2024-05-05", "Title 2": "2024-05-05", "Title 3": "2024-05-12"}
+
+
+def test_a_run_made_up_for_an_earlier_date_saw_its_articles_first(db: Database) -> None:
+    commit(db, "2024-05-12", [article(1), article(2)])
+    commit(db, "2024-05-05", [article(2), article(3)])
+    assert first_seen(db) == {"Title 1": "2024-05-12", "Title 2": "2024-05-05", "Title 3": "2024-05-05"}
+
+
+def test_articles_seen_before_are_those_of_earlier_dates(db: Database) -> None:
+    commit(db, "2024-05-05", [article(1)])
+    commit(db, "2024-05-12", [article(1), article(2)])
+    assert seen_before(db, "2024-05-05") == set()
+    assert seen_before(db, "2024-05-12") == {f"{1:016x}"}
+    assert seen_before(db, "2024-05-13") == {f"{1:016x}", f"{2:016x}"}
+
+
+def test_before_the_first_run_nothing_was_seen(data: Path) -> None:
+    store = open_store(data / "without topics")
+    assert seen_before(store, "2024-05-05") == set()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "INSERT INTO topics (run, topic) VALUES (99, 0)",
+        "INSERT INTO topic_words (run, topic, rank) VALUES (99, 0, 1)",
+        "INSERT INTO article_topics (run, article, topic) VALUES (1, 'nowhere', 0)",
+        "INSERT INTO article_topics (run, article, topic) SELECT 99, id, 0 FROM articles",
+        "DELETE FROM articles",
+        "DELETE FROM runs",
+    ],
+)
+def test_rows_have_their_run_and_their_article(db: Database, sql: str) -> None:
+    commit(db, "2024-05-05", [article(1)])
+    with pytest.raises(sqlite3.IntegrityError, match="FOREIGN KEY"), writing(db):
+        db.execute(sql)
+
+
+def test_replacing_a_date_removes_its_rows_and_the_articles_it_alone_had_read(db: Database) -> None:
+    old = commit(db, "2024-05-05", [article(1), article(2)])
+    new = commit(db, "2024-05-05", [article(2), article(3)])
+    assert set(first_seen(db)) == {"Title 2", "Title 3"}
+    for name in ("topics", "topic_words", "article_topics"):
+        assert {row["run"] for row in rows(db, f"SELECT run FROM {name}")} == {new} != {old}
+    assert rows(db, "PRAGMA foreign_key_check") == []
+
+
+def test_replacing_a_date_keeps_the_articles_of_other_dates(db: Database) -> None:
+    commit(db, "2024-05-05", [article(1), article(2), article(3)])
+    commit(db, "2024-05-12", [article(2)])
+    commit(db, "2024-05-05", [article(3)])
+    assert first_seen(db) == {"Title 2": "2024-05-12", "Title 3": "2024-05-05"}
+    assert seen_before(db, "2024-05-12") == {f"{3:016x}"}
+
+
+def test_an_article_whose_weights_are_all_small_is_kept_while_its_run_is(db: Database) -> None:
+    commit(db, "2024-05-05", [article(1)], np.full((1, 200), 0.005))
+    assert set(first_seen(db)) == {"Title 1"}
+    assert rows(db, "SELECT * FROM article_topics") == []
+
+
+def test_a_commit_that_fails_leaves_the_earlier_result(db: Database) -> None:
+    old = commit(db, "2024-05-05", [article(1)])
+    with pytest.raises(ValueError, match="zip"):
+        commit(db, "2024-05-05", [article(2)], np.ones((3, 2)))
+    assert set(first_seen(db)) == {"Title 1"}
+    assert {row["run"] for row in rows(db, "SELECT run FROM topics")} == {old}
+
+
+def test_what_a_stranger_wrote_is_stored_as_it_is(db: Database) -> None:
+    texts = [text for name, text in HOSTILE.items() if name != "half a pair"]  # UTF-8 has no halves to read
+    commit(db, "2024-05-05", [article(d, title=text, url=text) for d, text in enumerate(texts)])
+    assert [row["title"] for row in rows(db, "SELECT title FROM articles ORDER BY id")] == texts

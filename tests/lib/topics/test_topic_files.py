@@ -1,0 +1,47 @@
+"""A topics run's files hold what the run found, and its sentence and JSON say it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lib.topics.files import one_sentence, save_model, topics_json
+from lib.topics.model import fit_topics, infer_topics
+from tests.lib.topics.made import advance, made_corpus, made_summary, made_topic, planted_texts
+
+SUMMARY = made_summary([made_topic(1, ("ship", "sail", "tide"), share=0.625), made_topic(0, ("oven", "flour"))])
+
+
+def test_the_matrices_are_kept_whole_and_load_without_pickle(tmp_path: Path) -> None:
+    corpus = made_corpus([*planted_texts(30), []], held_out=[4])
+    model = fit_topics(corpus, topics=3, passes=1, seed=1, advance=advance)
+    weights = infer_topics(model, corpus, advance)
+    save_model(tmp_path, model, corpus, weights)
+    with np.load(tmp_path / "document_topics.npz", allow_pickle=False) as kept:
+        assert kept["articles"].tolist() == [article.id for article in corpus.articles]
+        assert kept["weights"].dtype == np.float32
+        np.testing.assert_array_equal(kept["weights"], weights)
+    with np.load(tmp_path / "bags.npz", allow_pickle=False) as kept:
+        for name in ("indptr", "ids", "counts", "held_out"):
+            np.testing.assert_array_equal(kept[name], getattr(corpus, name))
+
+
+def test_topics_as_json_are_the_largest_first_with_words_and_weights() -> None:
+    said = json.loads(json.dumps(topics_json(SUMMARY)))
+    assert [topic["id"] for topic in said] == [1, 0]
+    assert said[0] == {
+        "id": 1,
+        "label": "ship, sail, tide",
+        "words": [["ship", 0.2], ["sail", 0.1], ["tide", 0.066667]],
+        "share": 0.625,
+        "npmi": 0.1,
+    }
+
+
+@pytest.mark.parametrize("new, news", [(0, "none of them new"), (1234, "1,234 of them new"), (5000, "all of them new")])
+def test_the_sentence_says_how_many_articles_are_new(new: int, news: str) -> None:
+    assert one_sentence(SUMMARY, 5000, new) == (
+        f"2 topics in 5,000 articles, {news}; the largest is about ship, sail, tide (62% of the words); "
+        "coherence (NPMI) 0.100."
+    )
