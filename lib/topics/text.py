@@ -5,7 +5,7 @@ import re
 import socket
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 
 # Breaks between words that don't stand side by side: phrases never reach over a comma, a full stop or a number.
@@ -49,7 +49,10 @@ def _bare(word: str) -> str:
 
 
 # " - The New York Times", " | Reuters", " — BBC News": a separator with room around it, then a few words
-_SUFFIX = re.compile(r"^(?P<head>.*\S)(?:\s+[-–—·»:|]+\s+|\s*\|\s*)(?P<tail>[^|]{2,60})$")
+_SEPARATOR = re.compile(r"\s+[-–—·»:|]+\s+|\s*\|\s*")
+_MOST_NAME = 60  # characters, and
+_MOST_WORDS = 6  # words of a publication's name
+_MOST_NAMES = 3  # at the end of one title: a title of a million dashes is not a million names
 _LEAST_TITLES = 3
 _LEAST_SHARE = 0.2  # of a publication's titles
 
@@ -65,14 +68,11 @@ def publication_suffixes(titles: Sequence[str], publications: Sequence[str]) -> 
     named: set[str] = set()
     written: dict[str, str] = {}
     for title, publication in zip(titles, publications, strict=True):
-        tail = _tail(title)
-        while tail:
-            head, name = tail
+        for name in _names_at_end(title):
             if _same_name(name, publication):
                 named.add(_normal(name))
             endings[publication][_normal(name)] += 1
             written.setdefault(_normal(name), name)
-            tail = _tail(head)
     frequent = {
         name
         for publication, counts in endings.items()
@@ -84,16 +84,32 @@ def publication_suffixes(titles: Sequence[str], publications: Sequence[str]) -> 
 
 def without_suffix(title: str, suffixes: Container[str]) -> str:
     """A title without the publication names at its end."""
-    while (tail := _tail(title)) and _normal(tail[1]) in suffixes:
+    for _ in range(_MOST_NAMES):
+        tail = _tail(title)
+        if tail is None or _normal(tail[1]) not in suffixes:
+            break
         title = tail[0]
     return title
 
 
+def _names_at_end(title: str) -> Iterator[str]:
+    for _ in range(_MOST_NAMES):
+        tail = _tail(title)
+        if tail is None:
+            return
+        title, name = tail
+        yield name
+
+
 def _tail(title: str) -> tuple[str, str] | None:
-    found = _SUFFIX.match(title)
-    if not found or len(found["tail"].split()) > 6:
+    """A title parted at its last separator, if a name can follow it; only the end of the title is looked at."""
+    start = max(0, len(title) - _MOST_NAME - 10)
+    separators = list(_SEPARATOR.finditer(title, start))
+    if not separators:
         return None
-    return found["head"].strip(), found["tail"].strip()
+    last = separators[-1]
+    head, tail = title[: last.start()].strip(), title[last.end() :].strip()
+    return (head, tail) if head and 1 < len(tail) <= _MOST_NAME and len(tail.split()) <= _MOST_WORDS else None
 
 
 def _normal(name: str) -> str:

@@ -145,3 +145,9 @@ def test_nltk_s_list_is_used_where_it_is_installed(tmp_path: Path, monkeypatch: 
 def test_what_the_tokeniser_makes_of_a_stop_word_is_one(tmp_path: Path) -> None:
     words, _ = stop_words(tmp_path, fetch=False)
     assert set(tokenise("Mr. Jones wasn't where he'd been; they’re")) - words == {BREAK, "jones"}
+
+
+def test_a_title_of_a_million_dashes_takes_no_longer_than_its_length_asks():
+    title = "a - " * 250_000 + "b"
+    publication_suffixes([title] * 3, ["Paper"] * 3)
+    assert without_suffix(title, {"b": "b"}).startswith("a - ")

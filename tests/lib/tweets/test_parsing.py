@@ -1,0 +1,376 @@
+"""Lines of Twitter's streams and recordings, as what they say."""
+
+import gzip
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lib.tweets.parsing import Delete, Notice, Tweet, Unreadable, parse_line, read_stream
+from lib.tweets.shapes import Place
+
+ID = 1146305069987618817
+MILLISECONDS = 1562135400660  # that id's, and Wed Jul 03 06:30:00.660 2019
+
+
+def v1(**fields):
+    said = {
+        "created_at": "Wed Jul 03 06:30:00 +0000 2019",
+        "id": ID,
+        "id_str": str(ID),
+        "text": "made up",
+        "user": {"id": 1, "screen_name": "somebody", "location": None},
+        "geo": None,
+        "coordinates": None,
+        "place": None,
+        "entities": {"hashtags": [], "urls": []},
+        "lang": "en",
+        "timestamp_ms": str(MILLISECONDS),
+    }
+    return {**said, **fields}
+
+
+def tags(*texts):
+    return {"hashtags": [{"text": text, "indices": [0, 1]} for text in texts]}
+
+
+def line(said) -> bytes:
+    return json.dumps(said, separators=(",", ":")).encode() + b"\r\n"
+
+
+def one(said):
+    (item,) = parse_line(said if isinstance(said, bytes) else line(said))
+    return item
+
+
+def read(*lines, seen=None):
+    counts: Counter[str] = Counter()
+    rejected = []
+    items = list(read_stream(lines, reject=lambda *what: rejected.append(what), counts=counts, seen=seen))
+    return items, dict(counts), rejected
+
+
+def test_a_v1_tweet_has_its_fields():
+    place = {"name": "Manhattan", "full_name": "Manhattan, NY", "country_code": "US", "place_type": "city", "id": "x"}
+    said = v1(
+        place=place,
+        geo={"type": "Point", "coordinates": [40.7, -74.0]},
+        coordinates={"type": "Point", "coordinates": [-74.0, 40.7]},
+        user={"location": "New York"},
+        entities=tags("One", "Zwei"),
+    )
+    assert one(said) == Tweet(
+        id=str(ID),
+        text="made up",
+        lang="en",
+        created_ms=MILLISECONDS,
+        user_location="New York",
+        place=Place("Manhattan", "US", "Manhattan, NY", "city"),
+        coordinates=(40.7, -74.0),
+        hashtags=("One", "Zwei"),
+        url=f"https://x.com/i/status/{ID}",
+    )
+
+
+def test_what_a_tweet_lacks_is_none():
+    assert one({"id": 5, "text": "bare"}) == Tweet("5", "bare", url="https://x.com/i/status/5")
+    said = {"id": 5, "text": "bare", "user": None, "created_at": None, "lang": "", "entities": {}, "place": None}
+    assert one(said) == Tweet("5", "bare", url="https://x.com/i/status/5")
+    assert one({"id_str": "5", "text": "bare"}).id == "5"
+
+
+def test_ids_written_as_text_are_read_too():
+    found = one(v1(id=str(ID), id_str=None, retweeted_status={"id": "7"}, geo={"coordinates": [1, 2]}))
+    assert (found.id, found.retweet_of) == (str(ID), "7")
+
+
+def test_a_tweet_without_text_is_a_tweet():
+    assert one(v1(text=None)).text == ""
+
+
+def test_an_extended_tweet_gives_its_full_text_and_hashtags():
+    said = v1(text="cut…", extended_tweet={"full_text": "whole #a #b", "entities": tags("a", "b")}, entities=tags("a"))
+    assert (one(said).text, one(said).hashtags) == ("whole #a #b", ("a", "b"))
+
+
+def test_a_retweet_gives_its_originals_full_text_without_rt():
+    original = v1(id=7, id_str="7", extended_tweet={"full_text": "whole", "entities": tags("a")})
+    found = one(v1(text="RT @somebody: who…", retweeted_status=original))
+    assert (found.id, found.text, found.hashtags, found.retweet_of) == (str(ID), "whole", ("a",), "7")
+
+
+def test_a_retweet_of_a_short_original_keeps_its_text():
+    found = one(v1(text="RT @somebody: short", retweeted_status=v1(id=7, id_str="7", text="short")))
+    assert (found.text, found.retweet_of) == ("RT @somebody: short", "7")
+
+
+def test_full_text_of_the_extended_mode_is_read():
+    assert one(v1(text=None, full_text="whole")).text == "whole"
+    assert one(v1(full_text="RT @a: who…", retweeted_status=v1(full_text="whole"))).text == "whole"
+
+
+@pytest.mark.parametrize(
+    ("fields", "milliseconds"),
+    [
+        ({}, MILLISECONDS),
+        ({"timestamp_ms": None}, MILLISECONDS - 660),
+        ({"timestamp_ms": None, "created_at": "2019-07-03T06:30:00.660Z"}, MILLISECONDS),
+        ({"timestamp_ms": None, "created_at": "2019-07-03 08:30:00+02:00"}, MILLISECONDS - 660),
+        ({"timestamp_ms": None, "created_at": "2019-07-03 06:30:00"}, MILLISECONDS - 660),
+        ({"timestamp_ms": None, "created_at": None}, MILLISECONDS),
+        ({"timestamp_ms": "soon", "created_at": "yesterday"}, MILLISECONDS),
+        ({"timestamp_ms": None, "created_at": "Wed Jul 03 08:30:00 +0200 2019"}, MILLISECONDS),
+        ({"timestamp_ms": None, "created_at": None, "id": 20, "id_str": "20"}, None),
+    ],
+)
+def test_the_time_comes_from_the_timestamp_else_the_date_else_the_id(fields, milliseconds):
+    assert one(v1(**fields)).created_ms == milliseconds
+
+
+def test_text_keeps_entities_and_controls_and_half_characters_become_replacement_signs():
+    assert one(v1(text="a\0 &amp; ’ 😀")).text == "a\0 &amp; ’ 😀"
+    assert one(line(v1()).replace(b"made up", rb"\ud83d\ude00 cut \ud83d")).text == "😀 cut �"
+    assert one(line(v1()).replace(b"made up", rb"\ude00\ud83d cut \\ud83d")).text == "�� cut \\ud83d"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"delete": {"status": {"id": 9, "id_str": "9", "user_id": 1}, "timestamp_ms": "1"}},
+        {"delete": {"status": {"id": 9}}},
+        {"delete": {"timestamp_ms": "1", "status": {"id": 9, "id_str": None}}},
+        {"delete": {"tweet": {"id": "9", "author_id": "1"}}},
+        {"data": {"delete": {"tweet": {"id": "9", "author_id": "1"}}}},
+    ],
+)
+def test_delete_notices_name_the_tweet(said):
+    assert one(said) == Delete("9")
+    items, counts, _ = read(line(said))
+    assert items == [Delete("9")]
+    assert counts["deletes"] == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "notice"),
+    [
+        ({"limit": {"track": 5}}, Notice("limit", '{"track": 5}')),
+        ({"warning": {"code": "FALLING_BEHIND"}}, Notice("warning", '{"code": "FALLING_BEHIND"}')),
+        ({"disconnect": {"code": 4, "reason": ""}}, Notice("disconnect", '{"code": 4, "reason": ""}')),
+        ({"delete": {"favorite": {"id": 1}}}, Notice("delete", '{"favorite": {"id": 1}}')),
+        ({"error": "gone"}, Notice("error", "gone")),
+        ({"errors": [{"code": 32, "message": "who?"}]}, Notice("32", "who?")),
+        ({"errors": ["odd"]}, Notice("error", "odd")),
+        ({"data": None, "errors": {"title": "Odd"}}, Notice("Odd", "Odd")),
+        (
+            {
+                "errors": [
+                    {
+                        "title": "operational-disconnect",
+                        "disconnect_type": "UpstreamOperationalDisconnect",
+                        "detail": "This stream has been disconnected upstream",
+                        "type": "https://api.twitter.com/2/problems/operational-disconnect",
+                    }
+                ]
+            },
+            Notice("UpstreamOperationalDisconnect", "This stream has been disconnected upstream"),
+        ),
+        (
+            {"title": "ConnectionException", "detail": "at the limit", "connection_issue": "TooManyConnections"},
+            Notice("TooManyConnections", "at the limit"),
+        ),
+        (
+            {"title": "operational-disconnect", "disconnect_type": "OperationalDisconnect", "detail": "later"},
+            Notice("OperationalDisconnect", "later"),
+        ),
+    ],
+)
+def test_what_the_stream_says_about_itself_is_a_notice(said, notice):
+    assert one(said) == notice
+
+
+V2 = {
+    "id": str(ID),
+    "text": "made up",
+    "lang": "en",
+    "author_id": "1",
+    "created_at": "2019-07-03T06:30:00.660Z",
+    "geo": {"place_id": "p", "coordinates": {"type": "Point", "coordinates": [-74.0, 40.7]}},
+    "entities": {"hashtags": [{"start": 0, "end": 1, "tag": "One"}]},
+}
+PLACE = {"id": "p", "name": "Manhattan", "full_name": "Manhattan, NY", "country_code": "US", "place_type": "city"}
+INCLUDES = {"users": [{"id": "2"}, {"id": "1", "location": "New York"}], "places": [PLACE]}
+WANTED = Tweet(
+    str(ID),
+    "made up",
+    "en",
+    MILLISECONDS,
+    "New York",
+    Place("Manhattan", "US", "Manhattan, NY", "city"),
+    (40.7, -74.0),
+    ("One",),
+    f"https://x.com/i/status/{ID}",
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"data": V2, "includes": INCLUDES, "matching_rules": [{"id": 1, "tag": None}]},
+        {"data": [V2], "includes": INCLUDES, "meta": {"result_count": 1}, "errors": [{"title": "Not Found Error"}]},
+        {**V2, "author": {"id": "1", "location": "New York"}, "geo": {**V2["geo"], **PLACE}},
+    ],
+    ids=["stream", "page", "flat"],
+)
+def test_v2_tweets_are_read_from_lines_of_the_stream_from_pages_and_flat(said):
+    assert parse_line(line(said)) == [WANTED]
+
+
+def test_a_page_gives_its_tweets_in_order_and_an_empty_page_none():
+    page = {"data": [{"id": "1", "text": "a"}, {"id": "2", "text": "b"}]}
+    assert [item.id for item in parse_line(line(page))] == ["1", "2"]
+    assert parse_line(line({"data": []})) == []
+    assert parse_line(line({"meta": {"result_count": 0}})) == []
+
+
+def test_a_v2_retweet_that_was_cut_gives_its_originals_text():
+    retweet = {"id": "2", "text": "RT @a: who…", "referenced_tweets": [{"type": "retweeted", "id": "1"}]}
+    original = {"id": "1", "text": "whole", "entities": {"hashtags": [{"tag": "a"}]}}
+    found = one({"data": retweet, "includes": {"tweets": [original]}})
+    assert (found.text, found.hashtags, found.retweet_of) == ("whole", ("a",), "1")
+    flat = {**retweet, "referenced_tweets": [{"type": "retweeted", **original}]}
+    assert one(flat).text == "whole"
+    assert one({"data": retweet}).text == "RT @a: who…"
+    assert one({"data": {**retweet, "text": "RT @a: all"}, "includes": {"tweets": [original]}}).text == "RT @a: all"
+
+
+def test_a_quoted_tweet_is_no_retweet():
+    quote = {"id": "2", "text": "see…", "referenced_tweets": [{"type": "quoted", "id": "1", "text": "other"}]}
+    assert (one(quote).text, one(quote).retweet_of) == ("see…", None)
+
+
+def test_a_long_v2_post_gives_its_whole_text():
+    note = {"text": "long and whole", "entities": {"hashtags": [{"tag": "a"}]}}
+    found = one({"data": {"id": "2", "text": "long…", "note_tweet": note}})
+    assert (found.text, found.hashtags) == ("long and whole", ("a",))
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (line(v1())[:200], "truncated"),
+        (b'{"delete":{"status":{"id":1', "truncated"),
+        (b'{"delete":{"status":{"id":1}}} x}', "malformed"),
+        (b"made up", "malformed"),
+        (b'{"id":1,"text":"a"}{"id":2,"text":"b"}', "malformed"),
+        (b'{"id":1,"text":"\xff"}', "malformed"),
+        (b'{"id":1,"text":"a\nb"}', "malformed"),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "malformed"),
+        (b"[]", "unexpected"),
+        (b"null", "unexpected"),
+        (b"{}", "unexpected"),
+        (b'{"id":1}', "unexpected"),
+        (b'{"data":{"text":"no id"}}', "unexpected"),
+        (b'{"data":5}', "unexpected"),
+        (b'{"id":"","text":"a"}', "unexpected"),
+        (b'{"id":1,"text":5}', "unexpected"),
+        (b'{"friends":[1,2]}', "unexpected"),
+    ],
+)
+def test_a_broken_line_is_kept_aside_with_its_reason_and_costs_only_itself(broken, reason):
+    with pytest.raises(Unreadable) as fault:
+        parse_line(broken)
+    assert fault.value.reason == reason
+    items, counts, rejected = read(b'{"id":1,"text":"a"}', broken, b'{"id":2,"text":"b"}')
+    assert [item.id for item in items] == ["1", "2"]
+    assert rejected == [(reason, 2, broken)]
+    assert counts[reason] == 1
+
+
+def test_lines_are_counted_by_kind():
+    tweet, delete = line(v1()), line({"delete": {"status": {"id": 9, "id_str": "9"}}})
+    lines = [b"\r\n", b"", tweet, delete, tweet, line({"limit": {"track": 1}}), b"{"]
+    items, counts, _ = read(*lines)
+    assert [type(item) for item in items] == [Tweet, Delete, Notice]
+    assert counts == {
+        "lines": 7,
+        "bytes": sum(map(len, lines)),
+        "keep_alives": 2,
+        "tweets": 1,
+        "duplicates": 1,
+        "deletes": 1,
+        "notices": 1,
+        "truncated": 1,
+    }
+
+
+def test_a_tweet_seen_twice_counts_once_the_first_time_also_over_several_recordings():
+    seen: set[str] = set()
+    items, counts, _ = read(line(v1(text="first")), line(v1(text="second")), seen=seen)
+    assert [item.text for item in items] == ["first"]
+    assert read(line(v1()), line({"data": V2}), seen=seen)[1]["duplicates"] == 2
+    assert counts["duplicates"] == 1
+
+
+@given(
+    st.binary(max_size=60)
+    | st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["id", "id_str", "data", "delete", "status", "errors", "text", "user", "limit", "created_at"]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    ).map(line)
+)
+@settings(deadline=None, max_examples=300)
+def test_any_line_is_understood_or_kept_aside(given_line):
+    try:
+        items = parse_line(given_line)
+    except Unreadable as fault:
+        assert fault.reason in {"truncated", "malformed", "unexpected"}
+    else:
+        assert all(isinstance(item, Tweet | Delete | Notice) for item in items)
+
+
+@given(st.integers(0, 700))
+@settings(deadline=None)
+def test_a_tweet_cut_anywhere_is_kept_aside(place):
+    whole = line(v1(text="}" * 100)).strip()
+    if 0 < place < len(whole):
+        with pytest.raises(Unreadable):
+            parse_line(whole[:place])
+
+
+real = pytest.mark.skipif("NIGHTDESK_REAL_DATA" not in os.environ, reason="NIGHTDESK_REAL_DATA is not set")
+
+
+@real
+def test_the_real_recording_of_2019_is_read_whole():
+    path = Path(os.environ["NIGHTDESK_REAL_DATA"], "tweets", "spritzer_2019-07-03_0630-0639.jsonl.gz")
+    with gzip.open(path) as file:
+        items, counts, rejected = read(*file)
+    assert not rejected
+    assert (counts["lines"], counts["deletes"], counts["duplicates"]) == (74764, 56598, 32)
+    tweets = [item for item in items if isinstance(item, Tweet)]
+    assert len(tweets) == 18166 - 32
+    assert not [each for each in tweets if each.created_ms is None]
+
+
+@real
+def test_every_real_line_of_v2_but_the_cut_one_is_read():
+    folder = Path(os.environ["NIGHTDESK_REAL_DATA"], "tweets", "v2")
+    lines = [each for path in sorted(folder.glob("*.jsonl")) for each in path.read_bytes().split(b"\n")]
+    items, counts, rejected = read(*lines)
+    assert [reason for reason, _, _ in rejected] == ["truncated"]
+    assert counts["tweets"] == 111
+    assert sum(item.place is not None for item in items if isinstance(item, Tweet)) > 3
