@@ -66,7 +66,7 @@ def model_topics(run: Any, options: Any) -> None:
     from lib.topics.articles import read_articles
     from lib.topics.corpus import Documents, build_corpus, learn_phrases, spool_articles
     from lib.topics.model import chunk_size, fit_topics, infer_topics, training_articles
-    from lib.topics.sources import csv_files
+    from lib.topics.sources import csv_files, shown
     from lib.topics.summary import summarise
     from lib.topics.text import stop_words
 
@@ -98,8 +98,7 @@ def model_topics(run: Any, options: Any) -> None:
         new = sum(article.id not in known for article in corpus.articles)
 
     if options.print_topics:
-        for _, words in model.print_topics(num_topics=-1, num_words=10):
-            print(words)
+        run.lines = [words for _, words in model.print_topics(num_topics=-1, num_words=10)]
     run.metrics = {
         "articles": len(corpus),
         "new_articles": new,
@@ -128,7 +127,7 @@ def model_topics(run: Any, options: Any) -> None:
         first_time=not known,
         stop_list=stop_list,
         settings=settings_list([*vars(options).items(), ("chunk size", chunk_size(training))]),
-        files=[str(path) for path in paths],
+        files=[shown(path) for path in paths],
     )
 
 

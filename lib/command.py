@@ -41,7 +41,9 @@ class JobCommand(click.Command):
         except DeskError as fault:
             code = _refuse(self.name or "", fault, "--json" in given)
         except click.exceptions.Abort:
-            code = 130
+            stopped = DeskError("interrupted before it began; nothing was written")
+            stopped.exit_code = 130
+            code = _refuse(self.name or "", stopped, "--json" in given)
         sys.stdout.flush()
         sys.exit(code or 0)
 
@@ -50,15 +52,32 @@ class JobCommand(click.Command):
         self.desk, tables = read_settings_file()
         mine = tables.get(self.name or "", {})
         own = [each.name for each in self.params if each.name not in COMMON and each.name != "help"]
-        for name in mine:
+        for name, value in mine.items():
             if name not in own:
                 expected = ", ".join(sorted(filter(None, own)))
                 raise BadSettings(
                     f"{SETTINGS_FILE} has an unknown setting {name} in [{self.name}]; expected one of {expected}"
                 )
+            _check_type(self.name or "", next(each for each in self.params if each.name == name), value)
+        known = {path.stem for path in (Path(__file__).parent.parent / "jobs").glob("[!_]*.py")}
+        for name in tables:
+            if name not in known:
+                raise BadSettings(
+                    f"{SETTINGS_FILE} has a table for no job, [{name}]; expected {', '.join(sorted(known))}"
+                )
         extra.setdefault("default_map", mine)
         extra.setdefault("auto_envvar_prefix", f"NIGHTDESK_{(self.name or '').upper()}")
         return super().make_context(info_name, args, parent, **extra)
+
+
+def _check_type(table: str, param: click.Parameter, value: Any) -> None:
+    """What TOML can say and click would turn into something else, or into a traceback."""
+    several = getattr(param, "multiple", False)
+    whole = isinstance(param.type, click.IntRange)
+    for each in value if isinstance(value, list) and several else [value]:
+        if isinstance(each, list | dict) or (whole and not isinstance(each, int | str)) or (whole and each is True):
+            expected = "a whole number" if whole else "one value" if not several else "a list of texts"
+            raise BadSettings(f"{SETTINGS_FILE}, [{table}] {param.name} is {value!r}; expected {expected}")
 
 
 def job(
@@ -124,7 +143,7 @@ def _start(context: click.Context, declared: Any, params: dict[str, Any]) -> int
         date = params["date"].date() if params["date"] else datetime.datetime.now(settings.zone).date()
         if params["dry_run"]:
             return _print_plan(declared, settings, date, options, as_json=as_json)
-        result = declared.start(settings, date, options, force=params["force"], quiet=quiet)
+        result = declared.start(settings, date, options, force=params["force"], quiet=quiet, as_json=as_json)
     except Exception as fault:
         known = as_desk_error(fault)
         if known is None:
@@ -132,8 +151,6 @@ def _start(context: click.Context, declared: Any, params: dict[str, Any]) -> int
         return _refuse(declared.name, known, as_json, date)
     if as_json:
         print(json.dumps(result.json, ensure_ascii=False))
-    if result.warning:
-        print(f"warning: {result.warning}", file=sys.stderr)
     if result.exit_code or not quiet:
         where = f" Report: {result.json['report']}" if result.json["report"] else ""
         print(f"{result.message}{where}", file=sys.stderr)

@@ -65,6 +65,10 @@ def as_desk_error(fault: Exception) -> DeskError | None:
         name = fault.filename or "a file"
         if fault.errno in _NO_ROOM:
             return CannotWrite(f"can't write {name}: {fault.strerror}; make room and run the job again")
+        if isinstance(fault, NotADirectoryError | FileExistsError | IsADirectoryError):
+            return CannotWrite(f"can't use {name}: {fault.strerror}; something else has its name, move that away")
+        if isinstance(fault, FileNotFoundError):
+            return SourceUnavailable(f"{name} is not there any more; was it moved while the job ran?")
         if isinstance(fault, PermissionError):
             return NotPermitted(f"not permitted to use {name}: {fault.strerror}; check who owns it and its mode")
     if isinstance(fault, MemoryError):

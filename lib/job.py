@@ -4,10 +4,12 @@
 run's `ok` and the earlier result's end are one transaction, and the page is put in its place.
 """
 
+import contextlib
 import datetime
 import json
 import os
 import shutil
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,14 +23,14 @@ from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
 from lib import reports, runs
-from lib.errors import DeskError
+from lib.errors import CannotWrite, DeskError
 from lib.files import is_demo
 from lib.progress import Advance, Stages
 from lib.runs import Outcome
 from lib.schedules import Schedule
 from lib.settings import Settings
 from lib.store import open_store, table, writing
-from lib.supervise import attempt, supervise, uninterrupted
+from lib.supervise import attempt, sentence, supervise, uninterrupted
 
 REJECTS = "rejects.jsonl"
 PAGE = "report.html"
@@ -51,6 +53,7 @@ class Run:
         self.stages = Stages(quiet=quiet, on_start=self._note_stage)
         self.savers: list[Callable[[Database], None]] = []
         self.page: str | None = None
+        self.lines: list[str] = []  # data for stdout (stderr where stdout is JSON), printed after the commit
         self._rejects: TextIO | None = None
         self.folder = settings.data / job / f"{date}-{id}"
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +116,14 @@ class Job:
     plan: Plan = field(default=lambda options: ())
 
     def start(
-        self, settings: Settings, date: datetime.date, options: Mapping[str, Any], *, force: bool, quiet: bool
+        self,
+        settings: Settings,
+        date: datetime.date,
+        options: Mapping[str, Any],
+        *,
+        force: bool,
+        quiet: bool,
+        as_json: bool = False,
     ) -> "Result":
         """Run the job for a logical date, if nobody else does and it isn't done yet.
 
@@ -138,11 +148,16 @@ class Job:
                 message = f"{self.name} is already done for {day} (run {earlier['id']}); use --force to replace it."
                 run = runs.record(db, self.name, day, "skipped", message, 0, demo=demo)
                 return self._result(db, run, settings)
+            try:
+                reports.publish(db, settings, self.name)  # to know now, not after a night's work, that pages can be
+            except CannotWrite as fault:
+                run = runs.record(db, self.name, day, "failed", sentence(str(fault)), fault.exit_code, demo=demo)
+                return self._result(db, run, settings)
             run = runs.begin(db, self.name, day, options=options, demo=demo)
             db.close()  # a connection must not be carried through a fork
             supervise(
                 run,
-                lambda: self._run(run, day, settings, options, demo=demo, quiet=quiet),
+                lambda: self._run(run, day, settings, options, demo=demo, quiet=quiet, as_json=as_json),
                 lambda: self._open(settings),
                 self.schedule.seconds,
             )
@@ -159,28 +174,41 @@ class Job:
     def _result(self, db: Database, run: int, settings: Settings) -> "Result":
         row = table(db, "runs").get(run)
         said = runs.as_json(db, run, settings.reports)
-        warning = None
+        message, code = row["message"] or "", int(row["exit_code"] or 0)
         try:
             reports.publish(db, settings, self.name)
         except (DeskError, OSError) as fault:
-            warning = f"the pages in {settings.reports} are not up to date: {fault}"
-        return Result(said, row["message"] or "", int(row["exit_code"] or 0), warning)
+            if code == 0:
+                kept = "the results are in the store, and the next start writes the page"
+                said["report"], code = None, CannotWrite.exit_code
+                message = sentence(f"{message} But its page is not written: {fault}; {kept}")
+        return Result(said, message, code)
 
     def _run(
-        self, run_id: int, day: str, settings: Settings, options: Mapping[str, Any], *, demo: bool, quiet: bool
+        self,
+        run_id: int,
+        day: str,
+        settings: Settings,
+        options: Mapping[str, Any],
+        *,
+        demo: bool,
+        quiet: bool,
+        as_json: bool,
     ) -> Outcome:
         """What the child does: work, commit, tidy up."""
         db = self._open(settings)
         run = Run(db, run_id, self.name, day, settings, demo=demo, quiet=quiet)
-        outcome = attempt(lambda: self._work_and_commit(run, SimpleNamespace(**options)))
+        outcome = attempt(lambda: self._work_and_commit(run, SimpleNamespace(**options), as_json=as_json))
         if outcome.status != "ok":
-            run.close()
-            outcome = replace(outcome, rejected=dict(run.rejected), stages=dict(run.stages.seconds))
-            _keep_only_rejects(run.folder)
+            _keep_only_rejects(run.folder)  # first: on a full disk this makes the room to say so
+            with contextlib.suppress(OSError):
+                run.close()
+            metrics = {"repaired": dict(run.repaired)} if run.repaired else {}
+            outcome = replace(outcome, metrics=metrics, rejected=dict(run.rejected), stages=dict(run.stages.seconds))
         db.close()
         return outcome
 
-    def _work_and_commit(self, run: Run, options: Any) -> Outcome:
+    def _work_and_commit(self, run: Run, options: Any, *, as_json: bool) -> Outcome:
         self.work(run, options)
         if run.page is not None:
             (run.folder / PAGE).write_text(run.page, encoding="utf-8", errors="replace")
@@ -189,7 +217,7 @@ class Job:
             "ok",
             run.message,
             0,
-            metrics={**run.metrics, "stage_seconds": dict(run.stages.seconds)},
+            metrics={**run.metrics, "repaired": dict(run.repaired), "stage_seconds": dict(run.stages.seconds)},
             rejected=dict(run.rejected),
             stages=dict(run.stages.seconds),
             report=reports.page_name(run.job, run.date) if run.page is not None else None,
@@ -202,17 +230,18 @@ class Job:
                     saver(run.db)
             if earlier:
                 shutil.rmtree(run.settings.data / earlier, ignore_errors=True)
+            if run.lines:
+                print("\n".join(run.lines), file=sys.stderr if as_json else sys.stdout)
             return outcome
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a start ended: the JSON object, the sentence, the exit code, and a warning where the pages lag behind."""
+    """How a start ended: the JSON object, the sentence and the exit code."""
 
     json: dict[str, Any]
     message: str
     exit_code: int
-    warning: str | None
 
 
 def _take_lock(data: Path, job: str) -> int | None:

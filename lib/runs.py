@@ -64,7 +64,7 @@ def begin(db: Database, job: str, date: str, *, options: Mapping[str, Any], demo
         "date": date,
         "status": "running",
         "started_at": now(),
-        "options": json.dumps(options, default=str, ensure_ascii=False),
+        "options": _storable(json.dumps(options, default=str, ensure_ascii=False)),
         "demo": int(demo),
         "pid": os.getpid(),
     }
@@ -228,6 +228,11 @@ def json_object(
 def seconds_between(start: str, end: str) -> float:
     """Seconds from one of `now`'s moments to another."""
     return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
+
+
+def _storable(text: str) -> str:
+    """A text that SQLite takes: a file name that is no UTF-8 shows its bytes."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _number(value: Any) -> float | None:

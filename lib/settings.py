@@ -21,7 +21,7 @@ SETTINGS_FILE = Path("nightdesk.toml")
 class Settings(BaseSettings):
     """Settings of the whole desk, validated once, at the edge."""
 
-    model_config = SettingsConfigDict(env_prefix="NIGHTDESK_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="NIGHTDESK_", extra="forbid", frozen=True, env_ignore_empty=True)
 
     data: Path = Field(Path("data"), description="what the desk reads and keeps: nightdesk.db, captures, models")
     reports: Path = Field(Path("reports"), description="where the pages are written")

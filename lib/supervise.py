@@ -225,6 +225,7 @@ def failure(fault: DeskError) -> Outcome:
 
 def sentence(text: str) -> str:
     """A message as a sentence: a capital letter unless it starts with a path, and a full stop."""
+    text = text.encode("utf-8", "backslashreplace").decode()  # a file name may be no UTF-8
     first = text.split(" ", 1)[0]
     if not any(mark in first for mark in "/._"):
         text = text[:1].upper() + text[1:]

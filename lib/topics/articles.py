@@ -23,6 +23,7 @@ Reject = Callable[..., None]  # reason, and what is known of the row by name
 
 SAME_BODY_WORDS = 20  # two articles with the same body of so many words are one article, whatever their titles say
 _LETTER = re.compile(r"[^\W\d_]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WORD = re.compile(r"[^\W_]+")
 _MISSING = {"nan", "none", "null", "n/a"}
 
@@ -53,7 +54,7 @@ def read_articles(
     usable = False
     for path in paths:
         for name, lines in tables_in(path, repaired):
-            for article in _articles_of(name, lines, text, reject):
+            for article in _articles_of(name, lines, text, reject, repaired):
                 keys = _keys(article, text)
                 if any(key in seen for key in keys):
                     reject("duplicate", file=name, line=article.line, title=article.title, id=article.id)
@@ -66,7 +67,9 @@ def read_articles(
         raise BadData(f"{names} has no usable row; expected articles with a {_wanted(text)}, one a row")
 
 
-def _articles_of(name: str, lines: Iterator[str], text: Text, reject: Reject) -> Iterator[Article]:
+def _articles_of(
+    name: str, lines: Iterator[str], text: Text, reject: Reject, repaired: Counter[str]
+) -> Iterator[Article]:
     records = read_records(lines, lambda reason, line, raw: reject(reason, file=name, line=line, text=raw))
     header = next(records, None)
     if header is None:
@@ -82,12 +85,16 @@ def _articles_of(name: str, lines: Iterator[str], text: Text, reject: Reject) ->
             reject("placeholder", file=name, line=line, title=title, text=content)
         else:
             words = [found[0] for found in islice(_WORD.finditer(content.lower()), SAME_BODY_WORDS)]
+            given = _present(cell.get("date", ""))
+            day = parse_date(given, cell.get("year", ""), cell.get("month", ""))
+            if given and day is None:
+                repaired["dates not understood"] += 1
             yield Article(
                 id=blake2b(f"{title}\0{content}".encode("utf-8", "replace"), digest_size=8).hexdigest(),
-                title=" ".join(title.split()),
+                title=_one_line(title),
                 content=content,
-                publication=" ".join(_present(cell.get("publication", "")).split()),
-                date=parse_date(cell.get("date", ""), cell.get("year", ""), cell.get("month", "")),
+                publication=_one_line(_present(cell.get("publication", ""))),
+                date=day,
                 url=cell.get("url", ""),
                 file=name,
                 line=line,
@@ -112,6 +119,11 @@ def _shown(column: str) -> str:
 
 def _wanted(text: Text) -> str:
     return "title or content" if text == "both" else text
+
+
+def _one_line(text: str) -> str:
+    """White space as single blanks, control characters gone."""
+    return " ".join(_CONTROL.sub(" ", text).split())
 
 
 def _present(cell: str) -> str:
@@ -147,13 +159,15 @@ def parse_date(text: str, year: str = "", month: str = "") -> str | None:
     is the month; without one it is the first, as American papers write it, unless only the other way is a date.
     """
     column_month = _whole(month)
-    if found := _ISO.fullmatch(text):
-        return _iso(int(found[1]), int(found[2]), int(found[3]) if found[3] else None)
+    if (found := _ISO.fullmatch(text)) and (iso := _iso(int(found[1]), int(found[2]), int(found[3] or 0) or None)):
+        return iso
     if found := _SLASHED.fullmatch(text):
         first, second, its_year = (int(each) for each in found.groups())
         ways = [(first, second), (second, first)]
         ways.sort(key=lambda way: way[0] != column_month)
-        return next((iso for way in ways if (iso := _iso(its_year, *way))), None)
+        for way in ways:
+            if iso := _iso(its_year, *way):
+                return iso
     its = _whole(year)
     if its is None or not 1000 <= its <= 9999:
         return None

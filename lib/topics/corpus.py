@@ -48,6 +48,8 @@ class Corpus:
     held_out: NDArray[np.bool_]
     phrases: int
     suffixes: dict[str, str]
+    least: int = 1  # the cuts: a word stands in at least so many articles,
+    most_share: float = 1.0  # and in at most this part of them
 
     def __len__(self) -> int:
         return len(self.articles)
@@ -142,10 +144,15 @@ def build_corpus(
             ids.append(word)
             counts.append(count)
         indptr.append(len(ids))
-    rows = _csr(dictionary, indptr, ids, counts, len(documents))
+    before = dict(dictionary.items())
+    # five articles, or a thousandth of them; of a few articles, a tenth
+    least = max(min(5, len(documents) // 10), round(LEAST_SHARE * len(documents)), 1)
+    most = _most_share(dictionary, least, len(documents))
+    dictionary.filter_extremes(least, most, keep_n=MOST_WORDS)
+    rows = _csr(dictionary, before, indptr, ids, counts)
     if len(dictionary) == 0:
         raise BadData(
-            f"no word stands in enough of the {len(documents)} articles to make topics of; expected more articles"
+            f"no word of the {len(documents)} articles is left to make topics of once stop and rare words are gone"
         )
     held_out = np.array([int(each.id, 16) % HELD_OUT == 0 for each in documents.articles])
     return Corpus(
@@ -155,17 +162,15 @@ def build_corpus(
         held_out=held_out,
         phrases=len(phrases.phrasegrams) if phrases is not None else 0,
         suffixes=documents.suffixes,
+        least=least,
+        most_share=most,
     )
 
 
 def _csr(
-    dictionary: Dictionary, indptr: "array[int]", ids: "array[int]", counts: "array[int]", articles: int
+    dictionary: Dictionary, before: dict[int, str], indptr: "array[int]", ids: "array[int]", counts: "array[int]"
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-    """Cut the dictionary and bring the bags to its new ids."""
-    before = dict(dictionary.items())
-    least = max(min(5, articles // 10), round(LEAST_SHARE * articles), 1)
-    # of a handful of articles, a fifth is one: there the upper cut would leave nothing
-    dictionary.filter_extremes(least, MOST_SHARE if articles >= 100 else 0.9, keep_n=MOST_WORDS)
+    """The bags with the ids that the dictionary has after its cuts; `before` has the words by their first ids."""
     new_id = np.full(max(before, default=-1) + 1, -1, np.int32)
     for old, word in before.items():
         new_id[old] = dictionary.token2id.get(word, -1)
@@ -175,6 +180,15 @@ def _csr(
     kept_ids, kept_counts = all_ids[kept], np.frombuffer(counts, np.int32)[kept] if counts else np.empty(0, np.int32)
     order = np.lexsort((kept_ids, np.repeat(np.arange(len(ends) - 1), np.diff(ends))))
     return ends.astype(np.int64), kept_ids[order], kept_counts[order]
+
+
+def _most_share(dictionary: Dictionary, least: int, articles: int) -> float:
+    """The upper cut: MOST_SHARE, unless it would take most words, as in a small corpus or one about a single thing."""
+    frequencies = [count for count in dictionary.dfs.values() if count >= least]
+    for share in (MOST_SHARE, 0.5, 0.9):
+        if sum(count <= share * articles for count in frequencies) >= max(1, len(frequencies) / 2):
+            return share
+    return 1.0
 
 
 def _counted(documents: Iterable[list[str]], advance: Advance) -> Iterator[list[str]]:

@@ -10,6 +10,7 @@ import errno
 import gzip
 import io
 import lzma
+import os
 import struct
 import zipfile
 import zlib
@@ -20,7 +21,7 @@ from typing import IO, Any
 
 from lib.errors import BadData, SourceUnavailable
 
-ENDINGS = (".csv", ".csv.gz", ".csv.bz2", ".csv.xz", ".zip")
+ENDINGS = (".csv", ".gz", ".bz2", ".xz", ".zip")
 LINE_LIMIT = 32 << 20  # bytes: a longer line is cut, and then rejected as broken, rather than held in memory
 BLOCK = 1 << 20
 
@@ -40,8 +41,10 @@ def csv_files(paths: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(each for each in path.rglob("*") if each.is_file() and not each.name.startswith("."))
             files += [each for each in inside if each.name.lower().endswith(ENDINGS)]
-        elif path.exists():
+        elif path.is_file():
             files.append(path)
+        elif path.exists():
+            raise BadData(f"{path} is neither a file nor a folder; expected CSV files, since they are read by parts")
         else:
             raise SourceUnavailable(
                 f"{path} is not there; put the articles there as CSV files, or name them with --articles PATH"
@@ -50,6 +53,11 @@ def csv_files(paths: Sequence[Path]) -> list[Path]:
         names = ", ".join(str(path) for path in paths)
         raise SourceUnavailable(f"{names} holds no articles; expected files ending in {', '.join(ENDINGS)}")
     return files
+
+
+def shown(path: Path) -> str:
+    """A path as text that can be stored and printed, also where its name is no UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def tables_in(path: Path, repaired: Counter[str]) -> Iterator[tuple[str, Iterator[str]]]:
@@ -70,7 +78,7 @@ def tables_in(path: Path, repaired: Counter[str]) -> Iterator[tuple[str, Iterato
             stream = bz2.BZ2File(file)
         elif magic.startswith(b"\xfd7zXZ\0"):
             stream = lzma.LZMAFile(file)  # noqa: SIM115 (closed with the file)
-        yield str(path), _lines(str(path), stream, repaired)
+        yield shown(path), _lines(shown(path), stream, repaired)
 
 
 def _tables_in_zip(path: Path, file: IO[bytes], repaired: Counter[str]) -> Iterator[tuple[str, Iterator[str]]]:
@@ -88,7 +96,7 @@ def _tables_in_zip(path: Path, file: IO[bytes], repaired: Counter[str]) -> Itera
         for member in members:
             if member.flag_bits & 1:
                 raise BadData(f"{path} is locked with a password; expected a zip that opens without one")
-            name = f"{path}/{member.filename}"
+            name = f"{shown(path)}/{member.filename}"
             try:
                 stream = archive.open(member)
             except _BROKEN_ZIP as fault:

@@ -18,6 +18,7 @@ from lib.topics.text import without_suffix
 
 TOP_WORDS = 10
 HEADLINES = 5
+HEADLINE_CHARACTERS = 200  # as shown; a cell of megabytes may be somebody's title
 LABEL_WORDS = 3
 RELEVANCE = 0.6  # λ of Sievert & Shirley (2014), the value their readers told topics apart best with
 MIN_WEIGHT = 0.01  # weights up to this stay out of the tables
@@ -149,6 +150,7 @@ def _headlines(corpus: Corpus, weights: NDArray[np.float32], lengths: Floats) ->
         if score[d] <= 0 or len(found) == HEADLINES:
             break
         title = without_suffix(article.title, corpus.suffixes)
+        title = title if len(title) <= HEADLINE_CHARACTERS else f"{title[: HEADLINE_CHARACTERS - 1]}…"
         if title and title not in titles:
             titles.add(title)
             found.append((article, title, round(float(weights[d]), 4)))

@@ -8,6 +8,7 @@ from sqlite_utils.db import ForeignKey
 from sqlite_utils.migrations import Migrations
 
 migrations = Migrations("topics")
+TITLE_CHARACTERS = 1000  # in the table; the whole title is in the file that the row names
 
 
 @migrations()
@@ -77,7 +78,7 @@ def save(db: sqlite_utils.Database, run: int, date: str, articles: Any, summary:
         (
             {
                 "id": each.id,
-                "title": each.title,
+                "title": each.title[:TITLE_CHARACTERS],
                 "publication": each.publication,
                 "date": each.date,
                 "url": each.url,

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from gensim.corpora import Dictionary
 from gensim.models import LdaModel
 
 KEYS = ["job", "run_id", "date", "status", "started_at", "seconds", "report", "metrics", "rejected"]
+THEME_WORDS = ["rocket", "orbit", "moon", "tomato", "soil", "seed", "violin", "concert", "melody", "choir"]
 FAST = ("--topics", "3", "--passes", "5")
 
 
@@ -40,6 +42,7 @@ def test_a_run_leaves_rows_files_and_a_page(desk):
         "topics",
         "coherence_npmi",
         "bound_per_word",
+        "repaired",
         "stage_seconds",
     }
     assert (metrics["articles"], metrics["new_articles"], len(metrics["topics"])) == (60, 60, 3)
@@ -211,6 +214,62 @@ def test_a_truncated_archive_gives_what_it_holds(desk, make_csv, rows):
     code, said = desk.json(*FAST)
     assert code == 0
     assert 10 < said["metrics"]["articles"] < 60
+
+
+def test_json_stays_one_object_when_topics_are_printed(desk):
+    done = desk.run(*FAST, "--print-topics", "--json")
+    assert json.loads(done.stdout)["status"] == "ok"
+    assert '*"' in done.stderr
+
+
+def test_pages_that_cannot_be_written_fail_before_the_work_with_73(desk):
+    (desk.folder / "file").write_text("")
+    done = desk.run(*FAST, "--reports", "file", "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["status"], said["report"]) == (73, "failed", None)
+    assert "file" in done.stderr.splitlines()[-1]
+    assert query(desk, "SELECT status, exit_code FROM runs") == [("failed", 73)]
+
+
+def test_a_file_name_that_is_no_utf8_is_read_like_any_other(desk):
+    name = os.fsdecode(b"bad\xffname.csv")
+    (desk.articles / "news.csv").rename(desk.articles / name)
+    code, said = desk.json(*FAST)
+    assert (code, said["metrics"]["articles"]) == (0, 60)
+
+
+def test_many_articles_on_few_words_are_no_failure(desk, make_csv):
+    words = THEME_WORDS
+    rows = [
+        [str(n), str(n), f"story {n}", "P", "", "", "", "", "", " ".join(random.Random(n).choices(words, k=50))]
+        for n in range(200)
+    ]
+    make_csv(desk.articles / "news.csv", rows)
+    code, said = desk.json(*FAST)
+    assert (code, said["metrics"]["articles"]) == (0, 200)
+
+
+def test_what_was_mended_is_counted_in_the_metrics(desk):
+    path = desk.articles / "news.csv"
+    path.write_bytes(path.read_bytes() + b'61,561,"Caf\xe9 story",P,,31/31/2017,,,,"rocket moon \x00orbit comet"\n')
+    _, said = desk.json(*FAST)
+    assert said["metrics"]["repaired"] == {"NUL bytes": 1, "bytes not in UTF-8": 1, "dates not understood": 1}
+
+
+@pytest.mark.parametrize("value", ["[1, 2]", "10.7", "true"])
+def test_a_setting_of_another_type_exits_with_78(desk, value):
+    (desk.folder / "nightdesk.toml").write_text(f"[model_topics]\ntopics = {value}\n")
+    done = desk.run("--json")
+    assert done.returncode == 78
+    assert "topics" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_table_for_no_job_exits_with_78(desk):
+    (desk.folder / "nightdesk.toml").write_text("[model_topic]\ntopics = 3\n")
+    done = desk.run()
+    assert done.returncode == 78
+    assert "model_topics" in done.stderr
 
 
 def running(desk, *args):

@@ -278,3 +278,8 @@ def test_every_row_of_the_real_articles_is_an_article_or_a_reject(tmp_path: Path
     documents = Documents(spool_articles(found, spool, lambda _: None), spool, "both", desk.reject)
     assert len(documents) + len(desk.rejects) == 24_148
     assert desk.reasons["placeholder"] == 1604
+
+
+def test_an_impossible_date_leaves_the_year_and_month_columns_to_speak():
+    assert parse_date("2017-02-30", "2017.0", "2.0") == "2017-02"
+    assert parse_date("31/31/2017", "2017.0", "5.0") == "2017-05"

@@ -107,7 +107,7 @@ def test_a_handful_of_articles_is_a_corpus_or_bad_data(build: Build, count: int,
 
 @pytest.mark.parametrize("phrases", [True, False])
 def test_articles_without_a_word_to_keep_are_bad_data(build: Build, phrases: bool) -> None:
-    with pytest.raises(BadData, match="no word stands in enough of the 2 articles"):
+    with pytest.raises(BadData, match="no word of the 2 articles is left"):
         build([an_article("5", "the of"), an_article("6", "and")], phrases=phrases)
 
 
