@@ -4,12 +4,8 @@ A line ends at a line feed alone; carriage returns inside it become spaces. Byte
 or as Latin-1 where cp1252 has no character for them; NULs are dropped. Both are counted.
 """
 
-import bz2
 import codecs
-import errno
-import gzip
 import io
-import lzma
 import os
 import struct
 import zipfile
@@ -19,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from lib.compressed import DAMAGE, MAGIC, is_damage, unpacked
 from lib.errors import BadData, SourceUnavailable
 
 ENDINGS = (".csv", ".gz", ".bz2", ".xz", ".zip")
@@ -26,7 +23,6 @@ LINE_LIMIT = 32 << 20  # bytes: a longer line is cut, and then rejected as broke
 BLOCK = 1 << 20
 
 _BROKEN_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OSError)
-_TRUNCATED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 _LOCAL_HEADER = b"PK\x03\x04"
 _Stream = IO[bytes] | io.BufferedIOBase
 
@@ -66,19 +62,12 @@ def tables_in(path: Path, repaired: Counter[str]) -> Iterator[tuple[str, Iterato
     A truncated archive ends early, with `repaired["truncated archive"]` counted up.
     """
     with path.open("rb") as file:
-        magic = file.read(6)
+        magic = file.read(MAGIC)
         file.seek(0)
         if magic.startswith(b"PK"):
             yield from _tables_in_zip(path, file, repaired)
             return
-        stream: _Stream = file
-        if magic.startswith(b"\x1f\x8b"):
-            stream = gzip.GzipFile(fileobj=file)
-        elif magic.startswith(b"BZh"):
-            stream = bz2.BZ2File(file)
-        elif magic.startswith(b"\xfd7zXZ\0"):
-            stream = lzma.LZMAFile(file)  # noqa: SIM115 (closed with the file)
-        yield shown(path), _lines(shown(path), stream, repaired)
+        yield shown(path), _lines(shown(path), unpacked(file, magic) or file, repaired)
 
 
 def _tables_in_zip(path: Path, file: IO[bytes], repaired: Counter[str]) -> Iterator[tuple[str, Iterator[str]]]:
@@ -159,7 +148,7 @@ class _Inflating(io.RawIOBase):
         try:
             while self.read(BLOCK):
                 pass
-        except _TRUNCATED:
+        except DAMAGE:
             return False
         self._file.seek(-len(self._inflate.unused_data), io.SEEK_CUR)
         return True
@@ -170,9 +159,9 @@ def _lines(name: str, stream: _Stream, repaired: Counter[str]) -> Iterator[str]:
     while True:
         try:
             raw = stream.readline(LINE_LIMIT)
-        except (*_TRUNCATED, struct.error) as fault:
-            if isinstance(fault, OSError) and fault.errno not in (None, errno.EINVAL):
-                raise  # the disk's fault; a damaged archive's has no number, or is a seek to before the start
+        except DAMAGE as fault:
+            if not is_damage(fault):
+                raise
             repaired["truncated archive"] += 1
             return
         if not raw:
