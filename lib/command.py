@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -81,11 +82,16 @@ def _check_type(table: str, param: click.Parameter, value: Any) -> None:
 
 
 def job(
-    schedule: Schedule, *, migrations: Callable[[], Sequence[Any]] = tuple, plan: Callable[[Any], Sequence[str]]
+    schedule: Schedule,
+    *,
+    migrations: Callable[[], Sequence[Any]] = tuple,
+    plan: Callable[[Any], Sequence[str]],
+    check: Callable[[Any], object] = lambda options: None,
 ) -> Callable[[Callable[..., None]], JobCommand]:
     """Make a verb function `(run, options)` the command of a job, named as the function is.
 
-    `plan` returns the lines that --dry-run prints; it may look, and must write nothing.
+    `plan` returns the lines that --dry-run prints; it may look, and must write nothing. `check` raises
+    click.UsageError where options don't go together.
     """
 
     def decorate(work: Callable[..., None]) -> JobCommand:
@@ -99,6 +105,7 @@ def job(
         @functools.wraps(work)
         @click.pass_context
         def callback(context: click.Context, /, **params: Any) -> int:
+            check(SimpleNamespace(**params))
             return _start(context, declared(), params)
 
         command = click.command(
@@ -158,8 +165,6 @@ def _start(context: click.Context, declared: Any, params: dict[str, Any]) -> int
 
 
 def _print_plan(declared: Any, settings: Any, date: datetime.date, options: dict[str, Any], *, as_json: bool) -> int:
-    from types import SimpleNamespace
-
     from lib.reports import page_name
     from lib.runs import json_object
 

@@ -119,6 +119,11 @@ def checksum(path: Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
 
 
+def shown(path: Path | str) -> str:
+    """A path, or what has one in it, as text that can be stored and printed also where its name is no UTF-8."""
+    return str(path).encode("utf-8", "backslashreplace").decode()
+
+
 def sha256_of(path: Path) -> str:
     """The file's SHA-256 in lower-case hexadecimal. Raises OSError."""
     return checksum(path, "sha256")

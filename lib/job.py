@@ -30,7 +30,7 @@ from lib.runs import Outcome
 from lib.schedules import Schedule
 from lib.settings import Settings
 from lib.store import open_store, table, writing
-from lib.supervise import attempt, sentence, supervise, uninterrupted
+from lib.supervise import Stop, attempt, sentence, stop_gently, supervise, uninterrupted
 
 REJECTS = "rejects.jsonl"
 PAGE = "report.html"
@@ -52,6 +52,7 @@ class Run:
         self.repaired: Counter[str] = Counter()
         self.stages = Stages(quiet=quiet, on_start=self._note_stage)
         self.savers: list[Callable[[Database], None]] = []
+        self.after_commit: list[Callable[[], None]] = []  # in this order; a start after a kill has to do it again
         self.page: str | None = None
         self.lines: list[str] = []  # data for stdout (stderr where stdout is JSON), printed after the commit
         self._rejects: TextIO | None = None
@@ -71,6 +72,10 @@ class Run:
             self._rejects = (self.folder / REJECTS).open("w", encoding="utf-8", errors="backslashreplace")
         cut = {key: value[:REJECT_CHARACTERS] if isinstance(value, str) else value for key, value in what.items()}
         self._rejects.write(json.dumps({"reason": reason, **cut}, ensure_ascii=False) + "\n")
+
+    def stop_gently(self) -> Stop:
+        """Have the first stop signal noted rather than end the run; `partial` is then for the job to set."""
+        return stop_gently()
 
     def save(self, saver: Callable[[Database], None]) -> None:
         """Have `saver(db)` write rows when the run is committed, in the same transaction."""
@@ -230,6 +235,8 @@ class Job:
                     saver(run.db)
             if earlier:
                 shutil.rmtree(run.settings.data / earlier, ignore_errors=True)
+            for settle in run.after_commit:
+                settle()
             if run.lines:
                 print("\n".join(run.lines), file=sys.stderr if as_json else sys.stdout)
             return outcome

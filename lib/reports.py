@@ -5,7 +5,8 @@ run's data folder with its results, so that what lies in `reports/` can always b
 """
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from sqlite_utils import Database
 
 from lib import machine
@@ -26,6 +27,8 @@ from lib.store import rows
 TEMPLATES = Path(__file__).parent.parent / "templates"
 RUNS_SHOWN = 100
 SPARKLINE_RUNS = 30
+WITHDRAWN = "Taken back by its author."
+_QUOTE = re.compile(r'(<blockquote data-id="([^"]*)">).*?(</blockquote>)', re.DOTALL)
 SIGNS = {"running": "▷", "ok": "✓", "failed": "✕", "skipped": "→", "missed": "○", "crashed": "!"}
 assert set(SIGNS) == set(STATUSES)
 
@@ -40,7 +43,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        number=number, percent=percent, seconds=seconds, moment=moment, day=day, link=link, title=title
+        number=number,
+        signed=signed,
+        percent=percent,
+        seconds=seconds,
+        moment=moment,
+        clock=clock,
+        day=day,
+        link=link,
+        title=title,
     )
     environment.globals["signs"] = SIGNS
     return environment
@@ -78,6 +89,28 @@ def publish(db: Database, settings: Settings, job: str) -> None:
             if row is latest:
                 _write_if_changed(settings.reports / job / "latest.html", page.read_bytes())
     atomic_write(settings.reports / "index.html", index(db, settings))
+
+
+def withdraw(db: Database, settings: Settings, quotes: Mapping[int, Collection[str]]) -> None:
+    """Take quotations out of pages of earlier runs, by run: the elements `<blockquote data-id="ID">`.
+
+    Raises CannotWrite.
+    """
+    for run, ids in quotes.items():
+        row = rows(db, "SELECT * FROM runs WHERE id = ?", run)[0]
+        page = settings.data / (row["folder"] or "") / "report.html"
+        if not row["report"] or not page.is_file():
+            continue
+        text = page.read_text(encoding="utf-8")
+        left = _without_quotes(text, {str(escape(each)) for each in ids})
+        if left != text:
+            for path in (page, settings.reports / row["report"], settings.reports / row["job"] / "latest.html"):
+                if path == page or (path.is_file() and path.read_text(encoding="utf-8") == text):
+                    atomic_write(path, left)
+
+
+def _without_quotes(text: str, gone: set[str]) -> str:
+    return _QUOTE.sub(lambda found: f"{found[1]}{WITHDRAWN}{found[3]}" if found[2] in gone else found[0], text)
 
 
 def _write_if_changed(path: Path, content: bytes) -> None:
@@ -123,6 +156,14 @@ def number(value: float | None, digits: int | None = None) -> str:
     return f"{value:,.{3 if digits is None else digits}f}".replace("-", "−")
 
 
+def signed(value: float | None, digits: int = 2) -> str:
+    """+0.42, −0.10; 0.00 has no sign; None → –."""
+    if value is None:
+        return "–"
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
 def percent(share: float | None, digits: int = 0) -> str:
     """0.256 → 26%."""
     return "–" if share is None else f"{share:.{digits}%}"
@@ -142,13 +183,24 @@ def seconds(value: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def moment(value: datetime | str | None, zone: ZoneInfo) -> Markup:
-    """A `<time>` in the desk's time zone, to the minute."""
+def moment(value: datetime | str | float | None, zone: ZoneInfo) -> Markup:
+    """A `<time>` in the desk's time zone, to the minute. Numbers are seconds since 1970."""
+    return _time(value, zone, "%-d %b %Y, %H:%M %Z")
+
+
+def clock(value: datetime | str | float | None, zone: ZoneInfo) -> Markup:
+    """A `<time>` that shows the time of day in the desk's time zone, to the second."""
+    return _time(value, zone, "%H:%M:%S")
+
+
+def _time(value: datetime | str | float | None, zone: ZoneInfo, shown: str) -> Markup:
     if value is None:
         return Markup("–")
+    if isinstance(value, int | float):
+        value = datetime.fromtimestamp(value, UTC)
     when = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(zone)
     return Markup('<time datetime="{}">{}</time>').format(
-        when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), when.strftime("%-d %b %Y, %H:%M %Z")
+        when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), when.strftime(shown)
     )
 
 

@@ -16,6 +16,7 @@ from filelock import lock_descriptor
 from sqlite_utils import Database
 
 from lib.errors import CannotWrite
+from lib.files import shown
 from lib.store import rows, table, tables_with_results, writing
 
 STATUSES = ("running", "ok", "failed", "skipped", "missed", "crashed")
@@ -64,7 +65,7 @@ def begin(db: Database, job: str, date: str, *, options: Mapping[str, Any], demo
         "date": date,
         "status": "running",
         "started_at": now(),
-        "options": _storable(json.dumps(options, default=str, ensure_ascii=False)),
+        "options": shown(json.dumps(options, default=str, ensure_ascii=False)),
         "demo": int(demo),
         "pid": os.getpid(),
     }
@@ -196,6 +197,7 @@ def as_json(db: Database, run: int, reports: Path) -> dict[str, Any]:
         report=str(reports / row["report"]) if row["report"] else None,
         metrics=metrics,
         rejected=rejected,
+        partial=bool(row["partial"]),
     )
 
 
@@ -210,8 +212,9 @@ def json_object(
     report: str | None = None,
     metrics: Mapping[str, Any] | None = None,
     rejected: Mapping[str, int] | None = None,
+    partial: bool = False,
 ) -> dict[str, Any]:
-    """The one object of `--json`, with all its keys, also where there is no run to tell of."""
+    """The one object of `--json`, with all its keys, also where there is no run; `partial` is there if so."""
     return {
         "job": job,
         "run_id": run_id,
@@ -222,17 +225,13 @@ def json_object(
         "report": report,
         "metrics": dict(metrics or {}),
         "rejected": dict(rejected or {}),
+        **({"partial": True} if partial else {}),
     }
 
 
 def seconds_between(start: str, end: str) -> float:
     """Seconds from one of `now`'s moments to another."""
     return round((datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds(), 3)
-
-
-def _storable(text: str) -> str:
-    """A text that SQLite takes: a file name that is no UTF-8 shows its bytes."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _number(value: Any) -> float | None:

@@ -4,6 +4,7 @@ Settings of the whole desk are the fields of `Settings`. What one job alone need
 of the job's name in nightdesk.toml, or NIGHTDESK_JOB_OPTION in the environment, gives them other defaults.
 """
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,21 @@ def load_settings(desk: dict[str, Any], options: dict[str, Any]) -> Settings:
         raise BadSettings(f"setting {name} is {first['input']!r}; {reason}") from fault
     given = {name: value for name, value in options.items() if value is not None}
     return settings.model_copy(update=given)
+
+
+def read_secret(name: str) -> str | None:
+    """A secret by its name, as x_bearer_token: NIGHTDESK_X_BEARER_TOKEN in the environment, else the file of that name
+    in the directory that systemd's LoadCredential makes ($CREDENTIALS_DIRECTORY). None where there is neither.
+
+    Raises BadSettings where the file can't be read.
+    """
+    value = os.environ.get(f"NIGHTDESK_{name.upper()}", "").strip()
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if not value and folder and (path := Path(folder, name)).exists():
+        try:
+            value = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as fault:
+            raise BadSettings(
+                f"the secret {path} can't be read; expected a text file that the desk may read"
+            ) from fault
+    return value or None

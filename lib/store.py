@@ -87,6 +87,7 @@ def open_store(data: Path, migrations: Iterable[Migrations] = ()) -> Database:
     try:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is deleted, as a tweet, leaves the file too
         _set_journal(connection)
         db = Database(connection)
         migrate(db, (desk_tables, *migrations))

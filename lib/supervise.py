@@ -23,6 +23,7 @@ from sqlite_utils import Database
 
 from lib import runs
 from lib.errors import DeskError, as_desk_error
+from lib.files import shown
 from lib.runs import Outcome
 from lib.store import table, writing
 
@@ -37,6 +38,13 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
+
+
+@dataclass
+class Stop:
+    """The stop signal that came, by name; empty while none has."""
+
+    signal: str = ""
 
 
 @dataclass(frozen=True)
@@ -225,11 +233,32 @@ def failure(fault: DeskError) -> Outcome:
 
 def sentence(text: str) -> str:
     """A message as a sentence: a capital letter unless it starts with a path, and a full stop."""
-    text = text.encode("utf-8", "backslashreplace").decode()  # a file name may be no UTF-8
+    text = shown(text)
     first = text.split(" ", 1)[0]
     if not any(mark in first for mark in "/._"):
         text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+def signal_number(name: str) -> int:
+    """SIGTERM → 15."""
+    return int(signal.Signals[name])
+
+
+def stop_gently() -> Stop:
+    """For work that ends early but whole: from now on a stop signal is noted in what this returns, and raises nothing.
+
+    A second one still ends it: the supervisor sends SIGKILL.
+    """
+    stop = Stop()
+
+    def note(number: int, _: FrameType | None) -> None:
+        stop.signal = stop.signal or signal.Signals(number).name
+
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, note)
+    return stop
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:
