@@ -1,0 +1,1 @@
+"""Images: CIFAR archives, augmentation, networks, training, the champion. The only home of keras."""
