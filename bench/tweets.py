@@ -1,6 +1,8 @@
-"""Time the reading and the scoring of tweets, on one core and in memory: decompression and the store stand apart.
+"""Time the reading and the scoring of tweets, on one core and in memory, and the job from recording to report.
 
     python bench/tweets.py [--lines PATH] [--runs 5]
+
+Decompression and the store stand apart in the first two figures, and are part of the third.
 
 Without --lines it reads the largest recording in the folder `tweets` of NIGHTDESK_REAL_DATA, or made-up lines where
 that isn't set. Prints each run, and the medians beside what is asked for.
@@ -11,7 +13,9 @@ import json
 import os
 import random
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 MEGABYTES, TWEETS = 250, 100_000  # to reach, a second on one core, on ten minutes of the sample stream
+REPORT = 5.0  # seconds at most, from recording to report
 
 
 def made_up(lines: int = 40_000) -> list[bytes]:
@@ -65,6 +70,16 @@ def measure(lines: list[bytes]) -> tuple[float, float, int, Counter[str]]:
     return read - started, time.perf_counter() - read, len(scores), counts
 
 
+def to_report(path: Path, folder: Path) -> float:
+    """Seconds that the job takes, from its start to its end."""
+    command = [sys.executable, "-m", "jobs.capture_tweets", "--quiet", "--force", "--replay", str(path)]
+    started = time.perf_counter()
+    subprocess.run(
+        [*command, "--data", str(folder / "data"), "--reports", str(folder / "reports")], cwd=ROOT, check=True
+    )
+    return time.perf_counter() - started
+
+
 @click.command()
 @click.option("--lines", "path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--runs", default=5)
@@ -89,7 +104,13 @@ def main(path: Path | None, runs: int) -> None:
     )
     print(f"{counts['tweets']:,} tweets ({english:,} English), {counts['deletes']:,} deletes")
     print(f"read and score, MB/s     {statistics.median(both):10,.0f}   at least {MEGABYTES}")
+    with tempfile.TemporaryDirectory() as folder:
+        if path is None:
+            path = Path(folder, "made-up.jsonl.gz")
+            path.write_bytes(gzip.compress(b"".join(lines)))
+        whole = [to_report(path, Path(folder)) for _ in range(min(runs, 3))]
     print(f"score, English tweets/s  {statistics.median(alone):10,.0f}   at least {TWEETS:,}")
+    print(f"recording to report, s   {statistics.median(whole):10.2f}   at most {REPORT}")
 
 
 if __name__ == "__main__":

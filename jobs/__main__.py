@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-JOBS = ("model_topics",)
+JOBS = ("capture_tweets", "model_topics")
 
 
 def load(name: str) -> Any:

@@ -131,12 +131,12 @@ def model_topics(run: Any, options: Any) -> None:
     )
 
 
-def demo(data: Path) -> list[str]:
-    """Write demo articles under `data`; returns the options that read them."""
+def demo(data: Path) -> list[list[str]]:
+    """Write demo articles under `data`; returns the options of one run that reads them."""
     from lib.topics.demo import write_demo_articles
 
     path = write_demo_articles(data / "articles")
-    return ["--articles", str(path), "--passes", "40", "--no-fetch"]
+    return [["--articles", str(path), "--passes", "40", "--no-fetch"]]
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from pathlib import Path
 from lib.files import mark_as_demo
 
 
-def run_demo(jobs: Mapping[str, Callable[[Path], list[str]]], data: Path, reports: Path) -> int:
+def run_demo(jobs: Mapping[str, Callable[[Path], list[list[str]]]], data: Path, reports: Path) -> int:
     """Run each job by its own command line and print the path of the index; returns the first exit code that isn't 0.
 
-    Each value of `jobs` writes the job's demo data below `data` and returns the options that read it.
+    Each value of `jobs` writes the job's demo data below `data` and returns the options of each run that reads it.
     """
     for folder in (data, reports):
         shutil.rmtree(folder, ignore_errors=True)
@@ -20,8 +20,9 @@ def run_demo(jobs: Mapping[str, Callable[[Path], list[str]]], data: Path, report
     mark_as_demo(data)
     failed = 0
     for name, make_data in jobs.items():
-        options = ["--data", str(data), "--reports", str(reports), "--force", *make_data(data)]
-        code = subprocess.run([sys.executable, "-m", f"jobs.{name}", *options], check=False).returncode
-        failed = failed or code
+        for options in make_data(data):
+            where = ["--data", str(data), "--reports", str(reports), "--force"]
+            code = subprocess.run([sys.executable, "-m", f"jobs.{name}", *where, *options], check=False).returncode
+            failed = failed or code
     print(reports / "index.html")
     return failed

@@ -58,14 +58,20 @@ def test_every_make_target_of_the_readme_is_in_the_makefile():
 
 
 @pytest.mark.parametrize("line", [line for line in commands_in_readme() if "-m jobs" in line])
-def test_every_command_of_the_readme_is_understood(line, tmp_path):
-    (tmp_path / "data" / "articles").mkdir(parents=True)
-    for name in ("data/articles/a.csv", "more.csv"):
-        (tmp_path / name).write_text("title,content\n")
+def test_every_command_of_the_readme_is_understood(line, tmp_path, fake_x, fake_jetstream):
+    for name in ("data/articles/a.csv", "more.csv", "recordings/b.jsonl", "a.jsonl"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("title,content\n" if name.endswith(".csv") else "")
+    stand_ins = {
+        "NIGHTDESK_X_URL": fake_x.url,
+        "NIGHTDESK_X_BEARER_TOKEN": "token",
+        "NIGHTDESK_JETSTREAM_URL": fake_jetstream.url,
+        "NIGHTDESK_CAPTURE_TWEETS_MINUTES": "0.02",
+    }
     args = shlex.split(line)[1:]
     if "jobs.model_topics" in args and "--dry-run" not in args:
         args.append("--dry-run")
-    done = say(*args, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "TZ": "UTC"})
+    done = say(*args, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "TZ": "UTC", **stand_ins})
     assert done.returncode == 0, done.stderr
 
 

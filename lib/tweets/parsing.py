@@ -1,32 +1,35 @@
 """Lines of a stream or a recording, as what they say: tweets, deletions and notices.
 
 Understood are v1.1 (tweets, delete and limit notices and their like), v2 (lines of the filtered stream, pages whose
-`data` is a list, flat objects as twarc writes them), error objects inside either stream, and blank keep-alives.
-What can't be used is handed to a callback with its reason. The shapes are those of lib/tweets/shapes.py.
+`data` is a list, flat objects as twarc writes them), error objects inside either stream, events of Bluesky's Jetstream,
+arrays of any of these, and blank keep-alives. What can't be used is handed to a callback with its reason. The shapes
+are those of lib/tweets/shapes.py.
 """
 
 import json
-from calendar import timegm
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
-from msgspec import Struct, ValidationError
+from msgspec import Raw, Struct, ValidationError
 
 from lib.tweets import shapes
-from lib.tweets.shapes import Place
+from lib.tweets.deletion import without as without  # the other half of reading: who reads deletions, obeys them
+from lib.tweets.moments import milliseconds
+from lib.tweets.shapes import POSTS, Place
 
-Reject = Callable[[str, int, bytes], None]  # reason, line number from 1, the line
+Reject = Callable[[str, int, bytes], None]  # reason, line number from 1, the line or the part of it
+Bad = Callable[[str, bytes], None]  # reason, the part of a line
 
 
 class Tweet(Struct, frozen=True):
     """A tweet with the fullest text that its object has.
 
-    `id` and `retweet_of` are the platform's own ids as text; `created_ms` is milliseconds since 1970, UTC, None where
-    nothing tells; `lang` is Twitter's guess, None where there is none; `coordinates` are (latitude, longitude) in
-    degrees. The text is as it came: HTML entities and all.
+    `id` and `retweet_of` are the platform's own ids as text, at://DID/app.bsky.feed.post/RKEY for a Bluesky post;
+    `created_ms` is milliseconds since 1970, UTC, None where nothing tells; `lang` is Twitter's guess, or what a post's
+    author says (without a region), None where there is none; `coordinates` are (latitude, longitude) in degrees;
+    `rules` are the ids of the rules on X that brought it. The text is as it came: HTML entities and all.
     """
 
     id: str
@@ -39,10 +42,12 @@ class Tweet(Struct, frozen=True):
     hashtags: tuple[str, ...] = ()
     url: str = ""
     retweet_of: str | None = None
+    rules: tuple[str, ...] = ()
 
 
 class Delete(Struct, frozen=True):
-    """Somebody took back the tweet with this id."""
+    """Somebody took back the tweet with this id. One that ends in "/", at://DID/, means all that begin with it: the
+    account is gone, or is not to be shown."""
 
     id: str
 
@@ -77,6 +82,11 @@ def read_stream(
     seen = set() if seen is None else seen
     deletion, begins_deletion = shapes.deletion, shapes.BEGINS_DELETION
     number = size = deletes = 0
+
+    def bad(reason: str, part: bytes) -> None:
+        counts[reason] += 1
+        reject(reason, number, part)
+
     try:
         for number, line in enumerate(lines, start=1):
             size += len(line)
@@ -93,7 +103,7 @@ def read_stream(
                 counts["keep_alives"] += 1
                 continue
             try:
-                items = parse_line(line)
+                items = parse_line(line, bad)
             except Unreadable as fault:
                 counts[fault.reason] += 1
                 reject(fault.reason, number, line)
@@ -116,29 +126,40 @@ def read_stream(
         counts["deletes"] += deletes
 
 
-def parse_line(line: bytes) -> list[Item]:
-    """What one line says: nothing (a blank line, a page without results), one thing, or a page's many.
+def parse_line(line: bytes, bad: Bad | None = None) -> list[Item]:
+    """What a line says: nothing (a blank line, a page without results), one thing, or a page's or an array's many.
 
-    Raises Unreadable; a page is whole or unreadable.
+    Raises Unreadable. A page or an array is whole or unreadable, unless `bad` is there to take its parts that can't be
+    used, each with the reason: then the others are returned.
     """
     line = line.strip()
     if not line:
         return []
     try:
-        return _items(shapes.any_line(line), line)
+        return _items(shapes.any_line(line), line, bad)
     except Unreadable:
         raise
     except shapes.FAULTS as fault:
-        mended = _with_whole_surrogates(line)
-        if mended != line:
-            return parse_line(mended)
-        raise Unreadable(_reason(line, fault)) from None
+        its_fault = fault
+    if line.startswith(b"["):
+        try:
+            parts = shapes.array(line)
+        except shapes.FAULTS as fault:
+            its_fault = fault
+        else:
+            return _from_array(parts, bad)
+    mended = _with_whole_surrogates(line)
+    if mended != line:
+        return parse_line(mended, bad)
+    raise Unreadable(_reason(line, its_fault))
 
 
 def _reason(line: bytes, fault: Exception) -> str:
+    if isinstance(fault, Unreadable):
+        return fault.reason
     if isinstance(fault, ValidationError):
         return "unexpected"
-    return "truncated" if line.startswith(b"{") and not line.endswith(b"}") else "malformed"
+    return "truncated" if line.startswith((b"{", b"[")) and not line.endswith((b"}", b"]")) else "malformed"
 
 
 def _with_whole_surrogates(line: bytes) -> bytes:
@@ -155,9 +176,14 @@ def _with_whole_surrogates(line: bytes) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
-def _items(said: shapes.Line, line: bytes) -> list[Item]:
+def _items(said: shapes.Line, line: bytes, bad: Bad | None) -> list[Item]:
     if bytes(said.data) not in (b"", b"null"):
-        return _from_page(shapes.page(line))
+        try:
+            return _from_page(shapes.page(line))
+        except shapes.FAULTS:
+            if bad is None:
+                raise
+            return _from_parts(shapes.page_in_parts(line), bad)
     if isinstance(said.id, str) and said.id_str is None and said.user is None:
         flat = shapes.flat(line)
         return [_from_v2(flat, flat.author, flat.geo, {})]
@@ -168,7 +194,21 @@ def _items(said: shapes.Line, line: bytes) -> list[Item]:
     if said.errors:
         errors = said.errors if isinstance(said.errors, list) else [said.errors]
         return [_notice(error) for error in errors]
+    if b'"did"' in line and b'"kind"' in line:
+        return [_from_event(shapes.event(line))]
     return _from_notice(json.loads(line))
+
+
+def _from_array(parts: list[Raw], bad: Bad | None) -> list[Item]:
+    items: list[Item] = []
+    for part in map(bytes, parts):
+        try:
+            items += parse_line(part, bad)
+        except Unreadable as fault:
+            if bad is None:
+                raise
+            bad(fault.reason, part)
+    return items
 
 
 def _from_v1(said: shapes.Line, its_id: str) -> Tweet:
@@ -187,7 +227,7 @@ def _from_v1(said: shapes.Line, its_id: str) -> Tweet:
         its_id,
         text,
         said.lang or None,
-        _milliseconds(said.timestamp_ms, said.created_at, its_id),
+        milliseconds(said.timestamp_ms, said.created_at, its_id),
         (said.user.location or None) if said.user is not None else None,
         said.place,
         (point[1], point[0]) if point is not None else None,
@@ -202,6 +242,7 @@ def _from_page(page: shapes.Page) -> list[Item]:
     users = {user.id: user for user in page.includes.users}
     places = {place.id: place for place in page.includes.places}
     originals = {tweet.id: tweet for tweet in page.includes.tweets}
+    rules = tuple([str(rule.id) for rule in page.matching_rules or ()])
     items: list[Item] = []
     for tweet in page.data if isinstance(page.data, list) else [page.data]:
         if tweet.id is None:
@@ -210,8 +251,38 @@ def _from_page(page: shapes.Page) -> list[Item]:
             items.append(Delete(tweet.delete.tweet.id_str or str(tweet.delete.tweet.id)))
             continue
         place = places.get(tweet.geo.place_id or "") if tweet.geo is not None else None
-        items.append(_from_v2(tweet, users.get(tweet.author_id or ""), place, originals))
+        items.append(_from_v2(tweet, users.get(tweet.author_id or ""), place, originals, rules))
     return items
+
+
+def _from_parts(page: shapes.PageInParts, bad: Bad) -> list[Item]:
+    """A page's tweets without the parts that can't be used. Raises what these raise where its only tweet is one."""
+    included: dict[str, list[Any]] = {}
+    for name, read in (("users", shapes.v2_user), ("places", shapes.v2_place), ("tweets", shapes.flat)):
+        included[name] = []
+        for part in _parts((page.includes or {}).get(name, Raw(b"[]"))):
+            try:
+                included[name].append(read(_with_whole_surrogates(part)))
+            except shapes.FAULTS as fault:
+                bad(_reason(part, fault), part)
+    includes = shapes.Includes(**included)
+    parts = _parts(page.data)
+    items: list[Item] = []
+    for part in parts:
+        try:
+            tweet = shapes.flat(_with_whole_surrogates(part))
+            items += _from_page(shapes.Page(tweet, includes, page.matching_rules))
+        except shapes.FAULTS as fault:
+            if bytes(page.data) == part:
+                raise
+            bad(_reason(part, fault), part)
+    return items
+
+
+def _parts(content: Raw) -> list[bytes]:
+    """The elements of an array; what is none is its only one."""
+    part = bytes(content)
+    return [bytes(each) for each in shapes.array(part)] if part.startswith(b"[") else [part]
 
 
 def _from_v2(
@@ -219,6 +290,7 @@ def _from_v2(
     author: shapes.V2User | None,
     place: shapes.V2Place | None,
     originals: dict[str | None, shapes.V2Tweet],
+    rules: tuple[str, ...] = (),
 ) -> Tweet:
     if not tweet.id:
         raise Unreadable("unexpected")
@@ -237,13 +309,14 @@ def _from_v2(
         tweet.id,
         text,
         tweet.lang or None,
-        _milliseconds(None, tweet.created_at, tweet.id),
+        milliseconds(None, tweet.created_at, tweet.id),
         (author.location or None) if author is not None else None,
         its_place,
         (point.coordinates[1], point.coordinates[0]) if point is not None and point.coordinates is not None else None,
         _hashtags(entities),
         f"https://x.com/i/status/{tweet.id}",
         source.id if source is not None else None,
+        rules,
     )
 
 
@@ -260,30 +333,39 @@ def _hashtags(entities: shapes.Entities | None) -> tuple[str, ...]:
     return tuple([tag for each in entities.hashtags if (tag := each.text or each.tag)])
 
 
-_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MONTHS = {name: 1 + place for place, name in enumerate(_NAMES)}
-# Ids since 4 November 2010 are snowflakes: milliseconds since this moment in the bits above the lowest 22.
-_SNOWFLAKE_EPOCH = 1288834974657
-_FIRST_SNOWFLAKE = 29_700_859_247
+_TAG = "app.bsky.richtext.facet#tag"
+_NOT_TO_BE_SHOWN = ("deleted", "takendown", "suspended", "deactivated")  # lexicon com.atproto.sync.subscribeRepos
 
 
-def _milliseconds(stamp: str | int | None, written: str | None, its_id: str) -> int | None:
-    """When a tweet was written: from its timestamp, else from v1.1's or v2's way to write it, else from its id."""
-    if stamp and str(stamp).isdecimal():
-        return int(stamp)
-    if written:
-        # an unknown way to write a date is no reason to lose a tweet: its id tells too
-        with suppress(ValueError, KeyError, OverflowError):
-            if written[0].isdigit():
-                moment = datetime.fromisoformat(written)
-                return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-            _, month, day, clock, zone, year = written.split()  # Wed Jul 03 06:30:00 +0000 2019
-            if zone == "+0000":
-                hours, minutes, seconds = clock.split(":")
-                return 1000 * timegm((int(year), _MONTHS[month], int(day), int(hours), int(minutes), int(seconds)))
-    if its_id.isascii() and its_id.isdecimal() and int(its_id) > _FIRST_SNOWFLAKE:
-        return (int(its_id) >> 22) + _SNOWFLAKE_EPOCH
-    return None
+def _from_event(event: shapes.Event) -> Item:
+    """An event of Jetstream. A post that was changed is the post again: who has the first version keeps that."""
+    account, commit = event.account, event.commit
+    if event.kind == "account" and account is not None:
+        if account.active is False and account.status in _NOT_TO_BE_SHOWN and event.did:
+            return Delete(f"at://{event.did}/")
+        return Notice("account", account.status or ("active" if account.active else "not active"))
+    if event.kind != "commit" or commit is None:
+        return Notice(event.kind, event.did)
+    if commit.collection != POSTS or commit.operation not in ("create", "update", "delete"):
+        return Notice("commit", f"{commit.operation} {commit.collection}")
+    if not event.did or not commit.rkey:
+        raise Unreadable("unexpected")
+    its_id = f"at://{event.did}/{POSTS}/{commit.rkey}"
+    if commit.operation == "delete":
+        return Delete(its_id)
+    if not bytes(commit.record):
+        raise Unreadable("unexpected")
+    post = shapes.post(commit.record)
+    said = [each.tag for facet in post.facets or () for each in facet.features or () if each.kind == _TAG]
+    return Tweet(
+        its_id,
+        post.text,
+        (post.langs[0].partition("-")[0].lower() or None) if post.langs else None,
+        # the server's clock, since the author's may say anything
+        event.time_us // 1000 if event.time_us is not None else milliseconds(None, post.created_at, its_id),
+        hashtags=tuple(dict.fromkeys(tag for tag in (*said, *(post.tags or ())) if tag)),
+        url=f"https://bsky.app/profile/{quote(event.did, safe=':%')}/post/{quote(commit.rkey)}",
+    )
 
 
 _NOTICES = ("limit", "warning", "disconnect", "delete", "scrub_geo", "status_withheld", "user_withheld", "error")

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -44,16 +45,16 @@ def write_csv(path: Path, rows: list[list[str]], header: list[str] = HEADER) -> 
 
 
 class Desk:
-    """A desk in a folder of its own; `run` starts a module of jobs there."""
+    """A desk in a folder of its own; `run` starts a job there."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, job: str = "jobs.model_topics") -> None:
+        self.folder, self.job = folder, job
         self.data, self.reports = folder / "data", folder / "reports"
         self.articles = folder / "data" / "articles"
 
-    def command(self, *args: str, job: str = "jobs.model_topics") -> list[str]:
+    def command(self, *args: str, job: str | None = None) -> list[str]:
         """The command line of a job."""
-        return [sys.executable, "-m", job, *args]
+        return [sys.executable, "-m", job or self.job, *args]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -62,7 +63,7 @@ class Desk:
         return {**kept, "PYTHONPATH": str(ROOT), "NIGHTDESK_MODEL_TOPICS_FETCH": "false"}
 
     def run(self, *args: str, env: dict[str, str] | None = None, **how: Any) -> subprocess.CompletedProcess[str]:
-        """Run the topics job to its end."""
+        """Run the job to its end."""
         return subprocess.run(
             self.command(*args),
             cwd=self.folder,
@@ -73,6 +74,25 @@ class Desk:
             check=False,
             **how,
         )
+
+    def start(self, *args: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start the job and let it run; whoever starts it waits for it."""
+        return subprocess.Popen(
+            self.command(*args),
+            cwd=self.folder,
+            env={**self.environment, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def query(self, sql: str, *values: Any) -> list[Any]:
+        """What the store answers."""
+        connection = sqlite3.connect(self.data / "nightdesk.db")
+        try:
+            return connection.execute(sql, values).fetchall()
+        finally:
+            connection.close()
 
     def json(self, *args: str, **how: Any) -> tuple[int, dict[str, Any]]:
         """Run with --json: the exit code and the one object on stdout."""
@@ -86,6 +106,12 @@ def desk(tmp_path: Path) -> Desk:
     made = Desk(tmp_path)
     write_csv(made.articles / "news.csv", article_rows())
     return made
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Desk:
+    """A desk that captures tweets."""
+    return Desk(tmp_path, "jobs.capture_tweets")
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from lib.tweets.parsing import Delete, Notice, Tweet, Unreadable, parse_line, read_stream
 from lib.tweets.shapes import Place
@@ -219,7 +220,7 @@ WANTED = Tweet(
 @pytest.mark.parametrize(
     "said",
     [
-        {"data": V2, "includes": INCLUDES, "matching_rules": [{"id": 1, "tag": None}]},
+        {"data": V2, "includes": INCLUDES},
         {"data": [V2], "includes": INCLUDES, "meta": {"result_count": 1}, "errors": [{"title": "Not Found Error"}]},
         {**V2, "author": {"id": "1", "location": "New York"}, "geo": {**V2["geo"], **PLACE}},
     ],
@@ -227,6 +228,11 @@ WANTED = Tweet(
 )
 def test_v2_tweets_are_read_from_lines_of_the_stream_from_pages_and_flat(said):
     assert parse_line(line(said)) == [WANTED]
+
+
+def test_a_line_of_the_filtered_stream_names_the_rules_that_brought_it():
+    rules = [{"id": "18014", "tag": "ours"}, {"id": 5, "tag": None}]
+    assert one({"data": V2, "includes": INCLUDES, "matching_rules": rules}) == replace(WANTED, rules=("18014", "5"))
 
 
 def test_a_page_gives_its_tweets_in_order_and_an_empty_page_none():
@@ -269,8 +275,10 @@ def test_a_long_v2_post_gives_its_whole_text():
         (b'{"id":1,"text":"\xff"}', "malformed"),
         (b'{"id":1,"text":"a\nb"}', "malformed"),
         (b'{"a":' * 5000 + b"1" + b"}" * 5000, "malformed"),
-        (b"[]", "unexpected"),
         (b"null", "unexpected"),
+        (b'[{"id":1,"text":"a"},{"id":2,', "truncated"),
+        (b'[{"id":1,"text":"a"} {"id":2}]', "malformed"),
+        (b'{"data":[{"id":"1","text":"a"}],"includes":[]}', "unexpected"),
         (b"{}", "unexpected"),
         (b'{"id":1}', "unexpected"),
         (b'{"data":{"text":"no id"}}', "unexpected"),
@@ -288,6 +296,144 @@ def test_a_broken_line_is_kept_aside_with_its_reason_and_costs_only_itself(broke
     assert [item.id for item in items] == ["1", "2"]
     assert rejected == [(reason, 2, broken)]
     assert counts[reason] == 1
+
+
+BAD = {"id": {}, "text": "odd"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [v1(id=1, id_str="1"), BAD, {"delete": {"status": {"id": 9}}}, {"data": {"id": "2", "text": "b"}}],
+        {"data": [{"id": "1", "text": "a"}, BAD, {"delete": {"tweet": {"id": "9"}}}, {"id": "2", "text": "b"}]},
+    ],
+    ids=["array", "page"],
+)
+def test_a_bad_part_of_a_page_or_an_array_costs_only_itself(said):
+    items, counts, rejected = read(b"", line(said))
+    assert [item.id for item in items] == ["1", "9", "2"]
+    ((reason, number, part),) = rejected
+    assert (reason, number, json.loads(part)) == ("unexpected", 2, BAD)
+    assert (counts["unexpected"], counts["tweets"], counts["deletes"]) == (1, 2, 1)
+    with pytest.raises(Unreadable):
+        parse_line(line(said))  # where nobody takes the bad part, the whole is so
+
+
+def test_bad_includes_cost_only_themselves_and_the_page_s_only_tweet_the_line():
+    users = [{"id": 5}, *INCLUDES["users"]]
+    said = {"data": V2, "includes": {**INCLUDES, "users": users, "tweets": 7}, "matching_rules": [{"id": "3"}]}
+    items, _, rejected = read(line(said))
+    assert items == [replace(WANTED, rules=("3",))]
+    assert [part for _, _, part in rejected] == [b'{"id":5}', b"7"]
+    broken = line({"data": {"id": 5}, "includes": {"users": [{"id": 5}]}})
+    assert read(broken)[2][-1] == ("unexpected", 1, broken)
+
+
+def test_half_characters_in_a_page_or_an_array_cost_nothing():
+    text = b'{"id":"1","text":"a \\ud83d"},{"id":"2","text":"b"}'
+    for said in (b"[" + text + b"]", b'{"data":[' + text + b"]}", b'{"data":[' + text + b',{"id":5}]}'):
+        assert [item.text for item in read(said)[0]] == ["a �", "b"]
+
+
+def test_an_array_may_be_empty_or_hold_arrays():
+    assert parse_line(b" [ ] ") == []
+    assert [item.id for item in parse_line(b'[[{"id":1,"text":"a"}],[]]')] == ["1"]
+
+
+DID, RKEY = "did:plc:made", "3l6oveex3ii2l"
+URI = f"at://{DID}/app.bsky.feed.post/{RKEY}"
+
+
+def event(kind="commit", **what):
+    return {"did": DID, "time_us": 1000 * MILLISECONDS + 123, "kind": kind, **what}
+
+
+def commit(operation="create", collection="app.bsky.feed.post", **record):
+    said = {"rev": "r", "operation": operation, "collection": collection, "rkey": RKEY}
+    if operation != "delete":
+        said |= {"record": {"$type": collection, "text": "made up", "createdAt": "1999-01-01T00:00:00Z", **record}}
+    return event(commit=said)
+
+
+def facet(*features):
+    return {"index": {"byteStart": 0, "byteEnd": 1}, "features": list(features)}
+
+
+def test_a_bluesky_post_has_its_fields():
+    tag = {"$type": "app.bsky.richtext.facet#tag", "tag": "One"}
+    link = {"$type": "app.bsky.richtext.facet#link", "uri": "https://a.example", "tag": "no"}
+    said = commit(langs=["en-US", "de"], facets=[facet(link, tag), facet(tag), {}], tags=["Zwei", "One"])
+    assert one(said) == Tweet(
+        URI,
+        "made up",
+        "en",
+        MILLISECONDS,
+        hashtags=("One", "Zwei"),
+        url=f"https://bsky.app/profile/{DID}/post/{RKEY}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("langs", "lang"), [(["pt-BR"], "pt"), (["EN"], "en"), (["ja", "en"], "ja"), ([], None), (None, None), ([""], None)]
+)
+def test_a_post_s_language_is_its_first_without_the_region(langs, lang):
+    assert one(commit(langs=langs)).lang == lang
+
+
+def test_a_post_without_the_server_s_time_has_its_author_s():
+    assert one({**commit(createdAt="2019-07-03T06:30:00.660Z"), "time_us": None}).created_ms == MILLISECONDS
+    assert one({**commit(createdAt="soon"), "time_us": None}).created_ms is None
+
+
+def test_a_changed_post_is_the_post_again_and_the_first_version_counts():
+    items, counts, _ = read(line(commit(text="first")), line(commit("update", text="second")))
+    assert [item.text for item in items] == ["first"]
+    assert counts["duplicates"] == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "gone"),
+    [
+        (commit("delete"), URI),
+        (event("account", account={"active": False, "status": "deleted"}), f"at://{DID}/"),
+        (event("account", account={"active": False, "status": "takendown"}), f"at://{DID}/"),
+        (event("account", account={"active": False, "status": "suspended"}), f"at://{DID}/"),
+        (event("account", account={"active": False, "status": "deactivated"}), f"at://{DID}/"),
+    ],
+)
+def test_deleted_posts_and_accounts_are_named(said, gone):
+    assert one(said) == Delete(gone)
+
+
+@pytest.mark.parametrize(
+    ("said", "notice"),
+    [
+        (event("account", account={"active": True}), Notice("account", "active")),
+        (event("account", account={"active": False, "status": "throttled"}), Notice("account", "throttled")),
+        (event("identity", identity={"handle": "a.example"}), Notice("identity", DID)),
+        (commit(collection="app.bsky.feed.like"), Notice("commit", "create app.bsky.feed.like")),
+        (commit("delete", "app.bsky.feed.like"), Notice("commit", "delete app.bsky.feed.like")),
+        (event("sync"), Notice("sync", DID)),
+    ],
+)
+def test_other_events_are_notices(said, notice):
+    assert one(said) == notice
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        commit(text=None),
+        commit(langs="en"),
+        event(commit={"operation": "create", "collection": "app.bsky.feed.post", "rkey": RKEY}),
+        event(commit={"operation": "delete", "collection": "app.bsky.feed.post", "rkey": ""}),
+        event(commit={"operation": "delete"}),
+        {**commit(), "did": None},
+    ],
+)
+def test_an_event_of_another_shape_is_kept_aside(said):
+    with pytest.raises(Unreadable, match="unexpected"):
+        parse_line(line(said))
 
 
 def test_lines_are_counted_by_kind():
@@ -323,7 +469,10 @@ def test_a_tweet_seen_twice_counts_once_the_first_time_also_over_several_recordi
             st.lists(inner, max_size=3)
             | st.dictionaries(
                 st.sampled_from(
-                    ["id", "id_str", "data", "delete", "status", "errors", "text", "user", "limit", "created_at"]
+                    [
+                        *("id", "id_str", "data", "delete", "status", "errors", "text", "user", "limit", "created_at"),
+                        *("did", "kind", "commit", "includes", "users", "matching_rules"),
+                    ]
                 ),
                 inner,
                 max_size=4,
@@ -340,6 +489,7 @@ def test_any_line_is_understood_or_kept_aside(given_line):
         assert fault.reason in {"truncated", "malformed", "unexpected"}
     else:
         assert all(isinstance(item, Tweet | Delete | Notice) for item in items)
+    read(given_line)
 
 
 @given(st.integers(0, 700))

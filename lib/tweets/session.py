@@ -1,0 +1,185 @@
+"""What a run's figures are made from: a window's capture, what died runs have left of it, or recordings by hand."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lib.errors import BadSettings, SourceUnavailable
+from lib.supervise import Interrupted, Stop, signal_number
+from lib.tweets import tables
+from lib.tweets.capture import FOLDER, Heard, listen, mend, rewrite
+from lib.tweets.reading import Read
+from lib.tweets.replay import Replay, recordings
+from lib.tweets.rules import DEFAULT_RULE
+from lib.tweets.tables import Recording
+from lib.tweets.window import NO_MORE, Gap, Source, Window
+
+
+@dataclass(frozen=True)
+class Material:
+    """The files to score and how they came about. Times are seconds since 1970, None where the tweets must tell.
+
+    `own` are the files that the desk has made itself, by their names in the data folder.
+    """
+
+    paths: list[Path]
+    own: list[str]
+    captured: bool = False  # by this run, in a window
+    started: float | None = None
+    ended: float | None = None
+    why_early: str = ""
+    reconnects: int = 0
+    gaps: tuple[Gap, ...] = ()
+    notes: tuple[str, ...] = ()
+    foreign_rules: frozenset[str] = frozenset()
+
+
+def open_source(name: str, options: Any, token: str | None) -> Source | None:
+    """The source by its name, or None for recordings at full speed, which needn't be captured again.
+
+    Raises BadSettings where something is missing that only a person can give.
+    """
+    if name == "bluesky":
+        from lib.tweets.jetstream import Jetstream
+
+        return Jetstream(options.jetstream_url)
+    if name == "replay":
+        if not options.replay:
+            raise BadSettings("--source replay needs a recording; name one with --replay PATH")
+        return Replay(recordings(options.replay), options.speed) if options.speed else None
+    if not token:
+        raise BadSettings(
+            "X needs a bearer token and none is set; put it into NIGHTDESK_X_BEARER_TOKEN (developer portal, "
+            "your app, Keys and tokens), or listen without an account: --source bluesky"
+        )
+    from lib.tweets.x import X
+
+    return X(token, options.x_url, options.x_stream, options.x_rule or DEFAULT_RULE)
+
+
+def about(source: Source, options: Any) -> str:
+    """What the source brings, and what it can't: the bias that a reader has to know of."""
+    if source.name == "bluesky":
+        return "Bluesky’s Jetstream brings every public post; a post’s language is what its author’s app declares."
+    if source.name != "x":
+        return ""
+    if options.x_stream == "sample":
+        return "X’s sample stream brings about 1% of all posts, chosen by X."
+    return (
+        f"X’s filtered stream brings the posts that match a rule and no others; sample:N takes N% of these. The rule: "
+        f"{options.x_rule or DEFAULT_RULE}. Posts that it can’t match are missing, so this is the mood of posts like "
+        "these and not of all of X."
+    )
+
+
+def from_recordings(paths: Sequence[Path], data: Path) -> Material:
+    """Recordings as they lie there; those that are the desk's own captures are told apart."""
+    files = recordings(paths)
+    captures = (data / FOLDER).resolve()
+    own = [path.resolve() for path in files if path.resolve().is_relative_to(captures)]
+    return Material(files, [f"{FOLDER}/{each.relative_to(captures)}" for each in own])
+
+
+def from_source(source: Source, options: Any, stop: Stop, advance: Callable[[int], None], *, run: Any) -> Material:
+    """Listen for the minutes asked for, and join to it what died runs of the same date have captured from it.
+
+    Raises SourceUnavailable where there was never a connection and nothing to join, Interrupted where a signal came
+    before the first.
+    """
+    data, seconds = run.settings.data, options.minutes * 60
+    found = take_up(run, source.name)
+    name = f"{FOLDER}/{run.date}-{run.id}.jsonl.gz"
+    window = Window(seconds, max_posts=options.max_posts if source.name == "x" else None)
+    tables.open_recording(run.db, name, run.id, run.date, source.name, window.started)
+    try:
+        heard = listen(source, data / name, window, stop, advance)
+    except BaseException:
+        _drop_if_empty(run, name)
+        raise
+    if not heard.connected and not found:
+        _drop_if_empty(run, name)
+        if stop.signal:
+            raise Interrupted(signal_number(stop.signal))
+        why = heard.gaps[-1].why if heard.gaps else "no answer"
+        raise SourceUnavailable(f"{source.name} could not be reached in {seconds / 60:g} minutes: {why}")
+    return _joined(found, heard, data, name, about(source, options))
+
+
+def ended(material: Material, stop: Stop) -> Material:
+    """The material with what ended it, where it is recordings that a signal kept from being read to their end."""
+    return (
+        material if material.captured or not stop.signal else replace(material, why_early=f"{stop.signal} stopped it")
+    )
+
+
+def _drop_if_empty(run: Any, name: str) -> None:
+    path = run.settings.data / name
+    if not path.exists() or not path.stat().st_size:
+        path.unlink(missing_ok=True)
+        tables.drop_recording(run.db, name)
+
+
+def _joined(found: list[tuple[Recording, float]], heard: Heard, data: Path, name: str, told: str) -> Material:
+    starts = [datetime.fromisoformat(each.started_at).timestamp() for each, _ in found] + [heard.started]
+    between = [
+        Gap(end, max(end, start), f"run {each.made_by} came to nothing; what it had captured is used here")
+        for (each, end), start in zip(found, starts[1:], strict=True)
+    ]
+    own = [*(each.file for each, _ in found), name]
+    return Material(
+        [data / each for each in own],
+        own,
+        captured=True,
+        started=starts[0],
+        ended=heard.ended,
+        why_early="" if heard.why_early == NO_MORE else heard.why_early,
+        reconnects=heard.reconnects,
+        gaps=tuple(sorted([*between, *heard.gaps], key=lambda gap: gap.start)),
+        notes=(*([told] if told else []), *heard.notes),
+        foreign_rules=heard.foreign_rules,
+    )
+
+
+def take_up(run: Any, source: str) -> list[tuple[Recording, float]]:
+    """The captures that runs of this date and source have left, mended, with the time of their last lines.
+
+    Those of other dates are mended, too, and named to a person, who may score them.
+    """
+    joined = []
+    for each in tables.left_behind(run.db, run.id):
+        path = run.settings.data / each.file
+        if not path.exists() or each.source == Replay.name:  # a replay's lines lie in the recording it played
+            path.unlink(missing_ok=True)
+            tables.drop_recording(run.db, each.file)
+            continue
+        written = path.stat()
+        if torn := mend(path):
+            os.utime(path, (written.st_atime, written.st_mtime))
+            run.stages.say(f"{path} had a torn tail of {torn:,} bytes; every whole line is kept")
+        if (each.date, each.source) == (run.date, source):
+            joined.append((each, written.st_mtime))
+        else:
+            run.stages.say(
+                f"run {each.made_by} left a capture of {each.date} behind; to score it: "
+                f"--replay {path} --date {each.date}"
+            )
+    return joined
+
+
+def forget(run: Any, material: Material, read: Read) -> dict[int, list[str]]:
+    """Obey delete notices: in the store, in the captures of earlier runs, and in this one's.
+
+    Returns the ids of earlier runs' tweets by run, for their pages.
+    """
+    earlier = tables.forget(run.db, read.gone)
+    files = [file for each in earlier for file in tables.files_of(run.db, each)]
+    if read.counts["deleted"]:
+        files += material.own
+    for file in dict.fromkeys(files):
+        path = run.settings.data / file
+        if path.exists():
+            rewrite(path, read.gone)
+    return earlier
