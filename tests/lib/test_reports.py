@@ -440,3 +440,17 @@ def test_the_index_of_five_thousand_runs_stays_within_200_kilobytes(db: Database
     page = reports.index(db, settings)
     assert "The last 100 of 5,000" in Markup(page).striptags()
     assert len(page.encode()) <= 200_000
+
+
+def test_a_quotation_that_was_taken_back_leaves_every_copy_of_its_page(db: Database, settings: Settings) -> None:
+    page = '<p>a <blockquote data-id="1">secret\nwords</blockquote> <blockquote data-id="12">kept</blockquote></p>'
+    run = add_run(db, settings, "2024-06-01", page=page, job="capture_tweets")
+    reports.publish(db, settings, "capture_tweets")
+    copies = [path for folder in (settings.data, settings.reports) for path in folder.rglob("*.html")]
+    copies = [path for path in copies if "secret" in path.read_text()]
+    assert len(copies) == 3
+    reports.withdraw(db, settings, {run: ["1", "7"]})
+    for copy in copies:
+        text = copy.read_text()
+        assert "secret" not in text
+        assert '<blockquote data-id="12">kept</blockquote>' in text

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lib.errors import BadSettings
-from lib.settings import Settings, load_settings, read_settings_file
+from lib.settings import Settings, load_settings, read_secret, read_settings_file
 
 
 @pytest.fixture(autouse=True)
@@ -114,3 +114,25 @@ def test_a_file_in_another_encoding_is_named(tmp_path: Path):
 def test_a_folder_in_the_files_place_is_named(tmp_path: Path):
     with pytest.raises(BadSettings, match="can't be read"):
         read_settings_file(tmp_path)
+
+
+def test_a_secret_comes_from_the_environment_or_systemds_credentials_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.delenv("NIGHTDESK_X_BEARER_TOKEN", raising=False)
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert read_secret("x_bearer_token") is None
+    (tmp_path / "x_bearer_token").write_text("from a file\n")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert read_secret("x_bearer_token") == "from a file"
+    monkeypatch.setenv("NIGHTDESK_X_BEARER_TOKEN", " from the environment ")
+    assert read_secret("x_bearer_token") == "from the environment"
+
+
+def test_a_secret_that_cant_be_read_is_named_and_not_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.delenv("NIGHTDESK_X_BEARER_TOKEN", raising=False)
+    (tmp_path / "x_bearer_token").write_bytes(b"\xffsecret")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(BadSettings, match="x_bearer_token can't be read") as fault:
+        read_secret("x_bearer_token")
+    assert "secret\\" not in str(fault.value)
