@@ -12,6 +12,7 @@ import click
 
 from lib.command import job
 from lib.schedules import Schedule
+from lib.tweets.options import settle
 
 SCHEDULE = Schedule("sat 22:00", catch_up="none", deadline="3h")
 X_URL, JETSTREAM_URL = "https://api.x.com", "wss://jetstream2.us-east.bsky.network"
@@ -19,7 +20,7 @@ X_URL, JETSTREAM_URL = "https://api.x.com", "wss://jetstream2.us-east.bsky.netwo
 
 def plan(options: Any) -> list[str]:
     """What --dry-run prints."""
-    name = chosen(options)
+    name = options.source
     if name == "replay":
         from lib.tweets.replay import recordings
 
@@ -31,13 +32,6 @@ def plan(options: Any) -> list[str]:
     return [f"listens to {where} for {options.minutes:g} minutes{cap}", f"captures into {options.data / 'captures'}"]
 
 
-def chosen(options: Any) -> str:
-    """The source by its name. Raises click.UsageError where two are asked for."""
-    if options.replay and options.source not in (None, "replay"):
-        raise click.UsageError(f"--replay plays a recording, and --source {options.source} listens; give one of them")
-    return options.source or ("replay" if options.replay else "x")
-
-
 def migrations() -> list[Any]:
     """The migrations of this job's tables."""
     from lib.tweets.tables import migrations as of_tweets
@@ -45,7 +39,7 @@ def migrations() -> list[Any]:
     return [of_tweets]
 
 
-@job(SCHEDULE, migrations=migrations, plan=plan, check=chosen)
+@job(SCHEDULE, migrations=migrations, plan=plan, settle=settle)
 @click.option(
     "--source",
     type=click.Choice(["x", "bluesky", "replay"]),
@@ -85,7 +79,7 @@ def migrations() -> list[Any]:
 def capture_tweets(run: Any, options: Any) -> None:
     """Listen for ten minutes, score the tweets with AFINN-111, and report on their mood."""
     from lib.files import is_demo
-    from lib.reports import settings_list, withdraw
+    from lib.reports import settings_list
     from lib.settings import read_secret
     from lib.tweets import session, summary, tables
     from lib.tweets.afinn import scorer
@@ -94,8 +88,7 @@ def capture_tweets(run: Any, options: Any) -> None:
     from lib.tweets.replay import replayed_lines
     from lib.tweets.scoring import score_tweets
 
-    name = chosen(options)
-    source = session.open_source(name, options, read_secret("x_bearer_token"))
+    source = session.open_source(options, read_secret("x_bearer_token"))
     stop = run.stop_gently()  # from here on a signal ends the capture, and what came in is scored
     run.demo = run.demo or is_demo(options.replay)
     if source is None:
@@ -111,23 +104,25 @@ def capture_tweets(run: Any, options: Any) -> None:
                 reason, line=line, text=text.decode(errors="backslashreplace")
             ),
             foreign_rules=material.foreign_rules,
+            known_gone=tables.deleted_before(run.db),
             go_on=lambda: source is not None or not stop.signal,
             advance=advance,
         )
-        material = session.ended(material, stop)
-        withdraw(run.db, run.settings, session.forget(run, material, read))
+        material = session.ended(material, read, stop)
+        session.forget(run, material, read)
     with run.stage("scoring", len(read.tweets), "tweets"):
         scored = score_tweets(read.tweets, scorer(options.rule))
         located = [locate(tweet) for tweet in read.tweets]
-        evenings = tables.earlier(run.db, run.date, name, options.rule)
+        evenings = tables.earlier(run.db, run.date, options.source, options.rule)
         before = tables.words_of(run.db, evenings[-1].run) if evenings else None
-        found = summary.summarise(name, options.rule, material, read, scored, located, evenings, before)
+        found = summary.summarise(options.source, options.rule, material, read, scored, located, evenings, before)
     run.partial = bool(material.why_early)
     run.metrics = summary.metrics(found)
     run.message = summary.one_sentence(found)
     if options.print_what:
         run.lines = summary.printed(scored, options.print_what)
     run.save(lambda db: summary.save(db, run.id, found, scored, located))
+    run.after_commit.append(lambda: session.drop_replaced(run))
     with run.stage("charts"):
         page = summary.page(found, run.date, run.settings.zone)
     run.report(
@@ -143,7 +138,10 @@ def demo(data: Path) -> list[list[str]]:
     from lib.tweets.demo import SATURDAYS, write_demo_streams
 
     paths = write_demo_streams(data / "streams")
-    return [["--replay", str(path), "--date", str(day)] for path, day in zip(paths, SATURDAYS, strict=True)]
+    return [
+        ["--source", "replay", "--replay", str(path), "--date", str(day)]
+        for path, day in zip(paths, SATURDAYS, strict=True)
+    ]
 
 
 if __name__ == "__main__":

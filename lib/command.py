@@ -8,15 +8,14 @@ import datetime
 import functools
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
-from lib.errors import BadSettings, DeskError, as_desk_error
+from lib.errors import BadSettings, DeskError, WrongUsage, as_desk_error
 from lib.schedules import Schedule
 from lib.settings import SETTINGS_FILE, load_settings, read_settings_file
 
@@ -60,7 +59,8 @@ class JobCommand(click.Command):
                     f"{SETTINGS_FILE} has an unknown setting {name} in [{self.name}]; expected one of {expected}"
                 )
             _check_type(self.name or "", next(each for each in self.params if each.name == name), value)
-        known = {path.stem for path in (Path(__file__).parent.parent / "jobs").glob("[!_]*.py")}
+        scripts = (Path(__file__).parent.parent / "jobs").glob("[!_]*.py")
+        known = {path.stem for path in scripts if "\nSCHEDULE = " in path.read_text(encoding="utf-8")}
         for name in tables:
             if name not in known:
                 raise BadSettings(
@@ -86,12 +86,13 @@ def job(
     *,
     migrations: Callable[[], Sequence[Any]] = tuple,
     plan: Callable[[Any], Sequence[str]],
-    check: Callable[[Any], object] = lambda options: None,
+    settle: Callable[[Mapping[str, Any], Collection[str]], dict[str, Any]] = lambda params, by_hand: {},
 ) -> Callable[[Callable[..., None]], JobCommand]:
     """Make a verb function `(run, options)` the command of a job, named as the function is.
 
-    `plan` returns the lines that --dry-run prints; it may look, and must write nothing. `check` raises
-    click.UsageError where options don't go together.
+    `plan` returns the lines that --dry-run prints; it may look, and must write nothing. `settle` gets the
+    options and the names of those typed by hand, and returns the ones that follow from others; it raises WrongUsage
+    where some don't go together.
     """
 
     def decorate(work: Callable[..., None]) -> JobCommand:
@@ -105,8 +106,8 @@ def job(
         @functools.wraps(work)
         @click.pass_context
         def callback(context: click.Context, /, **params: Any) -> int:
-            check(SimpleNamespace(**params))
-            return _start(context, declared(), params)
+            by_hand = [name for name in params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+            return _start(context, declared(), {**params, **settle(params, by_hand)})
 
         command = click.command(
             name,
@@ -165,6 +166,8 @@ def _start(context: click.Context, declared: Any, params: dict[str, Any]) -> int
 
 
 def _print_plan(declared: Any, settings: Any, date: datetime.date, options: dict[str, Any], *, as_json: bool) -> int:
+    from types import SimpleNamespace
+
     from lib.reports import page_name
     from lib.runs import json_object
 
@@ -186,7 +189,7 @@ def _refuse(name: str, fault: DeskError, as_json: bool, date: datetime.date | No
     from lib.runs import json_object
     from lib.supervise import sentence
 
-    if as_json:
+    if as_json and fault.exit_code != WrongUsage.exit_code:
         print(json.dumps(json_object(name, date.isoformat() if date else None, "failed"), ensure_ascii=False))
     print(sentence(str(fault)), file=sys.stderr)
     return fault.exit_code

@@ -10,6 +10,12 @@ class DeskError(Exception):
     exit_code = 1
 
 
+class WrongUsage(DeskError):
+    """Options that don't go together, typed by a person."""
+
+    exit_code = 2
+
+
 class BadData(DeskError):
     """The input is not what the job can work on (EX_DATAERR)."""
 

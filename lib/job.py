@@ -24,7 +24,7 @@ from sqlite_utils.migrations import Migrations
 
 from lib import reports, runs
 from lib.errors import CannotWrite, DeskError
-from lib.files import is_demo
+from lib.files import is_demo, writing_aside
 from lib.progress import Advance, Stages
 from lib.runs import Outcome
 from lib.schedules import Schedule
@@ -76,6 +76,20 @@ class Run:
     def stop_gently(self) -> Stop:
         """Have the first stop signal noted rather than end the run; `partial` is then for the job to set."""
         return stop_gently()
+
+    def redact(self, gone: Callable[[str], bool]) -> None:
+        """Empty the rejected texts that nobody may keep any more."""
+        if self._rejects is None:
+            return
+        self._rejects.close()
+        path = self.folder / REJECTS
+        with writing_aside(path) as file:
+            for line in path.read_bytes().splitlines():
+                said = json.loads(line)
+                if isinstance(said.get("text"), str) and gone(said["text"]):
+                    line = json.dumps({**said, "text": ""}, ensure_ascii=False).encode("utf-8", "backslashreplace")
+                file.write(line + b"\n")
+        self._rejects = path.open("a", encoding="utf-8", errors="backslashreplace")
 
     def save(self, saver: Callable[[Database], None]) -> None:
         """Have `saver(db)` write rows when the run is committed, in the same transaction."""
@@ -208,7 +222,7 @@ class Job:
             _keep_only_rejects(run.folder)  # first: on a full disk this makes the room to say so
             with contextlib.suppress(OSError):
                 run.close()
-            metrics = {"repaired": dict(run.repaired)} if run.repaired else {}
+            metrics = {**run.metrics, **({"repaired": dict(run.repaired)} if run.repaired else {})}
             outcome = replace(outcome, metrics=metrics, rejected=dict(run.rejected), stages=dict(run.stages.seconds))
         db.close()
         return outcome

@@ -196,9 +196,12 @@ def clock(value: datetime | str | float | None, zone: ZoneInfo) -> Markup:
 def _time(value: datetime | str | float | None, zone: ZoneInfo, shown: str) -> Markup:
     if value is None:
         return Markup("–")
-    if isinstance(value, int | float):
-        value = datetime.fromtimestamp(value, UTC)
-    when = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(zone)
+    try:
+        if isinstance(value, int | float):
+            value = datetime.fromtimestamp(value, UTC)
+        when = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(zone)
+    except (ValueError, OverflowError, OSError):  # what no calendar has
+        return Markup("–")
     return Markup('<time datetime="{}">{}</time>').format(
         when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), when.strftime(shown)
     )

@@ -129,15 +129,16 @@ def _whole_members(file: BinaryIO) -> tuple[int, bytes]:
 def rewrite(path: Path, gone: Callable[[str], bool]) -> int:
     """Write a capture anew without the posts that were deleted; returns how many lines changed or left.
 
-    Readers see the old file or the new one. Raises OSError, CannotWrite.
+    Where none does, the file is left as it is. Readers see the old file or the new one. Raises OSError, CannotWrite.
     """
-    changed = 0
+    changed = sum(without(line, gone) != line for line in replayed_lines([path], Counter()))
+    if not changed:
+        return 0
     with writing_aside(path) as file:
         lines: list[bytes] = []
         size = 0
         for line in replayed_lines([path], Counter()):
             kept = without(line, gone)
-            changed += kept != line
             if kept is not None:
                 lines.append(kept)
                 size += len(kept)

@@ -341,8 +341,8 @@ def countries(places: Places) -> Figure | None:
     )
 
 
-def evenings(known: Sequence[Evening]) -> Figure | None:
-    """The last Saturdays, the oldest first; None for fewer than two."""
+def evenings(known: Sequence[Evening], title: str = "The last Saturdays") -> Figure | None:
+    """The last captures, the oldest first; None for fewer than two."""
     if len(known) < 2:
         return None
     rows = [
@@ -365,10 +365,13 @@ def evenings(known: Sequence[Evening]) -> Figure | None:
     earlier = [each[1] for each in known[:-1]]
     return figure(
         chart,
-        "The last Saturdays",
-        f"On {date} the mean is {signed(mean)} over {scored:,} scored tweets; on the {len(earlier)} "
-        f"{'evening' if len(earlier) == 1 else 'evenings'} before it lay between {signed(min(earlier))} and "
-        f"{signed(max(earlier))}.",
+        title,
+        f"On {date} the mean is {signed(mean)} over {scored:,} scored tweets; "
+        + (
+            f"the time before it was {signed(earlier[0])}."
+            if len(earlier) == 1
+            else f"the {len(earlier)} times before it lay between {signed(min(earlier))} and {signed(max(earlier))}."
+        ),
         ("date", "scored tweets", "mean", "low", "high"),
         [(date, scored, signed(mean), signed(low), signed(high)) for date, mean, low, high, scored in known],
     )

@@ -7,6 +7,7 @@ are those of lib/tweets/shapes.py.
 """
 
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -190,13 +191,19 @@ def _items(said: shapes.Line, line: bytes, bad: Bad | None) -> list[Item]:
     if its_id := said.id_str or (str(said.id) if said.id else ""):
         return [_from_v1(said, its_id)]
     if said.delete is not None and (gone := said.delete.status or said.delete.tweet) is not None:
-        return [Delete(gone.id_str or str(gone.id))]
+        return [_deletion(gone)]
     if said.errors:
         errors = said.errors if isinstance(said.errors, list) else [said.errors]
         return [_notice(error) for error in errors]
     if b'"did"' in line and b'"kind"' in line:
         return [_from_event(shapes.event(line))]
     return _from_notice(json.loads(line))
+
+
+def _deletion(gone: shapes.Gone) -> Delete:
+    if not (its_id := gone.id_str or (str(gone.id) if gone.id is not None else "")):
+        raise Unreadable("unexpected")
+    return Delete(its_id)
 
 
 def _from_array(parts: list[Raw], bad: Bad | None) -> list[Item]:
@@ -248,7 +255,7 @@ def _from_page(page: shapes.Page) -> list[Item]:
         if tweet.id is None:
             if tweet.delete is None or tweet.delete.tweet is None:
                 raise Unreadable("unexpected")
-            items.append(Delete(tweet.delete.tweet.id_str or str(tweet.delete.tweet.id)))
+            items.append(_deletion(tweet.delete.tweet))
             continue
         place = places.get(tweet.geo.place_id or "") if tweet.geo is not None else None
         items.append(_from_v2(tweet, users.get(tweet.author_id or ""), place, originals, rules))
@@ -280,8 +287,10 @@ def _from_parts(page: shapes.PageInParts, bad: Bad) -> list[Item]:
 
 
 def _parts(content: Raw) -> list[bytes]:
-    """The elements of an array; what is none is its only one."""
+    """The elements of an array; what is none is its only one, and null has none."""
     part = bytes(content)
+    if part == b"null":
+        return []
     return [bytes(each) for each in shapes.array(part)] if part.startswith(b"[") else [part]
 
 
@@ -296,7 +305,7 @@ def _from_v2(
         raise Unreadable("unexpected")
     text, entities = _full_text(tweet)
     source = next((each for each in tweet.referenced_tweets or () if each.type == "retweeted"), None)
-    if source is not None and text.endswith("…"):  # cut at 140 characters; the original is whole
+    if source is not None and _CUT.search(text):  # at 140 characters; the original is whole
         original = originals.get(source.id, source)
         whole, its_entities = _full_text(original)
         if whole:
@@ -318,6 +327,9 @@ def _from_v2(
         source.id if source is not None else None,
         rules,
     )
+
+
+_CUT = re.compile(r"…(?:\s+https?://\S+)?$")
 
 
 def _full_text(tweet: shapes.V2Tweet) -> tuple[str, shapes.Entities | None]:
@@ -362,7 +374,7 @@ def _from_event(event: shapes.Event) -> Item:
         post.text,
         (post.langs[0].partition("-")[0].lower() or None) if post.langs else None,
         # the server's clock, since the author's may say anything
-        event.time_us // 1000 if event.time_us is not None else milliseconds(None, post.created_at, its_id),
+        milliseconds(event.time_us // 1000 if event.time_us is not None else None, post.created_at, its_id),
         hashtags=tuple(dict.fromkeys(tag for tag in (*said, *(post.tags or ())) if tag)),
         url=f"https://bsky.app/profile/{quote(event.did, safe=':%')}/post/{quote(commit.rkey)}",
     )

@@ -32,6 +32,7 @@ class Read:
     gone: Gone
     counts: Counter[str]
     notices: Counter[str]
+    cut: bool  # before the end of the lines
 
 
 def read_tweets(
@@ -39,16 +40,26 @@ def read_tweets(
     *,
     reject: Reject,
     foreign_rules: Collection[str] = (),
+    known_gone: Collection[str] = (),
     go_on: Callable[[], bool] = lambda: True,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Read:
-    """Read all lines, or as long as `go_on()` says so. A retweet of a deleted tweet is deleted with it."""
+    """Read all lines, or as long as `go_on()` says so. A retweet of a deleted tweet is deleted with it.
+
+    `known_gone` are ids that were deleted before, as an old recording can't know.
+    """
     counts: Counter[str] = Counter()
     notices: Counter[str] = Counter()
-    gone = Gone()
+    gone, cut = Gone(), False
+
+    def going_on() -> bool:
+        nonlocal cut
+        cut = not go_on()
+        return not cut
+
     accounts: set[str] = set()
     tweets: list[Tweet] = []
-    for item in read_stream(_watched(lines, go_on, advance), reject=reject, counts=counts):
+    for item in read_stream(_watched(lines, going_on, advance), reject=reject, counts=counts):
         if isinstance(item, Tweet):
             if foreign_rules and item.rules and all(rule in foreign_rules for rule in item.rules):
                 counts["others"] += 1
@@ -62,17 +73,18 @@ def read_tweets(
         elif isinstance(item, Notice):
             notices[item.kind] += 1
     gone.accounts = tuple(sorted(accounts))
-    left = [each for each in tweets if not (gone(each.id) or (each.retweet_of is not None and gone(each.retweet_of)))]
+    every = Gone(gone.ids.union(known_gone), gone.accounts)
+    left = [each for each in tweets if not (every(each.id) or (each.retweet_of is not None and every(each.retweet_of)))]
     counts["deleted"] = len(tweets) - len(left)
-    return Read(left, gone, counts, notices)
+    return Read(left, gone, counts, notices, cut)
 
 
 def _watched(lines: Iterable[bytes], go_on: Callable[[], bool], advance: Callable[[int], None]) -> Iterator[bytes]:
     number = 0
     for number, line in enumerate(lines, start=1):
-        yield line
-        if number % EVERY == 0:
+        if number % EVERY == 1 and number > 1:
             advance(EVERY)
             if not go_on():
                 return
-    advance(number % EVERY)
+        yield line
+    advance(number % EVERY or min(number, EVERY))

@@ -27,7 +27,7 @@ ENDINGS = (
     *(".tar", ".tgz", ".tbz2", ".tbz", ".txz"),
 )
 LINE_LIMIT = 32 << 20  # bytes: a longer line is cut, and then rejected as broken, rather than held in memory
-DOCUMENT_LIMIT = 256 << 20  # bytes: only a smaller file is looked at as one JSON document over many lines
+DOCUMENT_LIMIT = 64 << 20  # bytes: only a smaller file is looked at as one JSON document over many lines
 DEPTH = 4  # archives in archives
 
 LONGEST_PAUSE = 60.0  # seconds of recorded time: a longer one, as between two files, isn't waited for
@@ -245,6 +245,8 @@ def _document(known: list[bytes], lines: Iterator[bytes]) -> Iterator[bytes]:
         place = _after(text, end)
     if broken is not None:
         yield _one_line(text[broken:])
+    elif not some and not _is_value(text.encode("utf-8", "surrogateescape")):
+        yield from known  # brackets and commas alone
 
 
 def _after(text: str, place: int) -> int:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from lib.errors import BadSettings, SourceUnavailable
+from lib.reports import withdraw
 from lib.supervise import Interrupted, Stop, signal_number
 from lib.tweets import tables
 from lib.tweets.capture import FOLDER, Heard, listen, mend, rewrite
+from lib.tweets.parsing import without
 from lib.tweets.reading import Read
 from lib.tweets.replay import Replay, recordings
 from lib.tweets.rules import DEFAULT_RULE
@@ -37,16 +39,16 @@ class Material:
     foreign_rules: frozenset[str] = frozenset()
 
 
-def open_source(name: str, options: Any, token: str | None) -> Source | None:
-    """The source by its name, or None for recordings at full speed, which needn't be captured again.
+def open_source(options: Any, token: str | None) -> Source | None:
+    """The source that is asked for, or None for recordings at full speed, which needn't be captured again.
 
     Raises BadSettings where something is missing that only a person can give.
     """
-    if name == "bluesky":
+    if options.source == "bluesky":
         from lib.tweets.jetstream import Jetstream
 
         return Jetstream(options.jetstream_url)
-    if name == "replay":
+    if options.source == "replay":
         if not options.replay:
             raise BadSettings("--source replay needs a recording; name one with --replay PATH")
         return Replay(recordings(options.replay), options.speed) if options.speed else None
@@ -98,9 +100,11 @@ def from_source(source: Source, options: Any, stop: Stop, advance: Callable[[int
         heard = listen(source, data / name, window, stop, advance)
     except BaseException:
         _drop_if_empty(run, name)
+        run.metrics = _what_was_tried(source, window)
         raise
     if not heard.connected and not found:
         _drop_if_empty(run, name)
+        run.metrics = _what_was_tried(source, window)
         if stop.signal:
             raise Interrupted(signal_number(stop.signal))
         why = heard.gaps[-1].why if heard.gaps else "no answer"
@@ -108,11 +112,22 @@ def from_source(source: Source, options: Any, stop: Stop, advance: Callable[[int
     return _joined(found, heard, data, name, about(source, options))
 
 
-def ended(material: Material, stop: Stop) -> Material:
+def ended(material: Material, read: Read, stop: Stop) -> Material:
     """The material with what ended it, where it is recordings that a signal kept from being read to their end."""
-    return (
-        material if material.captured or not stop.signal else replace(material, why_early=f"{stop.signal} stopped it")
-    )
+    return replace(material, why_early=f"{stop.signal} stopped it") if read.cut else material
+
+
+def _what_was_tried(source: Source, window: Window) -> dict[str, Any]:
+    """The metrics of a window that came to nothing."""
+    return {
+        "source": source.name,
+        "lines": window.lines,
+        "gaps": len(window.gaps),
+        "gap_seconds": round(sum(gap.end - gap.start for gap in window.gaps), 3),
+        "reconnects": window.reconnects,
+        "started_at": tables.moment(window.started),
+        "ended_at": tables.moment(window.ended or window.now()),
+    }
 
 
 def _drop_if_empty(run: Any, name: str) -> None:
@@ -169,17 +184,26 @@ def take_up(run: Any, source: str) -> list[tuple[Recording, float]]:
     return joined
 
 
-def forget(run: Any, material: Material, read: Read) -> dict[int, list[str]]:
-    """Obey delete notices: in the store, in the captures of earlier runs, and in this one's.
+def forget(run: Any, material: Material, read: Read) -> None:
+    """Obey delete notices: in the captures, in the rejected lines, on the pages and in the store.
 
-    Returns the ids of earlier runs' tweets by run, for their pages.
+    The store comes last, since it is what tells where a tweet has to be looked for, should this be broken off.
     """
-    earlier = tables.forget(run.db, read.gone)
+    if not read.gone:
+        return
+    earlier = tables.mentioned(run.db, read.gone)
     files = [file for each in earlier for file in tables.files_of(run.db, each)]
-    if read.counts["deleted"]:
-        files += material.own
-    for file in dict.fromkeys(files):
+    for file in dict.fromkeys([*files, *material.own, *tables.open_recordings(run.db)]):
         path = run.settings.data / file
         if path.exists():
             rewrite(path, read.gone)
-    return earlier
+    run.redact(lambda text: without(text.encode("utf-8", "replace"), read.gone) is None)
+    withdraw(run.db, run.settings, earlier)
+    tables.forget(run.db, read.gone)
+
+
+def drop_replaced(run: Any) -> None:
+    """Remove the captures of results that were replaced: nobody would learn what is deleted in them."""
+    for file in tables.replaced(run.db):
+        (run.settings.data / file).unlink(missing_ok=True)
+        tables.drop_recording(run.db, file)

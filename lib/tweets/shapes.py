@@ -56,7 +56,7 @@ class Original(Struct):
 
 
 class Gone(Struct):
-    id: int | str
+    id: int | str | None = None
     id_str: str | None = None
 
 

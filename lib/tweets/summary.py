@@ -1,9 +1,10 @@
 """Everything that a capture's page, its metrics and its sentence say, put together once."""
 
+import calendar
+import datetime
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import tzinfo
 from typing import Any
 
 from sqlite_utils import Database
@@ -186,7 +187,7 @@ def save(db: Database, run: int, found: Found, scored: Sequence[ScoredTweet], lo
     )
 
 
-def page(found: Found, date: str, zone: tzinfo) -> dict[str, Any]:
+def page(found: Found, date: str, zone: datetime.tzinfo) -> dict[str, Any]:
     """What the page of a date shows, finished."""
     return {
         "found": found,
@@ -235,7 +236,7 @@ def _cost(found: Found) -> list[str]:
     return [f"X bills the posts it delivers: {found.posts:,}, an estimated ${found.dollars:,.2f} at half a cent each."]
 
 
-def charts(found: Found, date: str, zone: tzinfo) -> dict[str, Any]:
+def charts(found: Found, date: str, zone: datetime.tzinfo) -> dict[str, Any]:
     """The page's charts by name; None where there is nothing to draw. `zone` is the desk's."""
     nights = [(each.date, each.mean, each.low, each.high, each.scored) for each in found.evenings]
     if (mean := found.mood.mean) is not None:
@@ -248,5 +249,10 @@ def charts(found: Found, date: str, zone: tzinfo) -> dict[str, Any]:
         "states": figures.states(found.places),
         "countries": figures.countries(found.places),
         "languages": figures.languages(found.mood),
-        "evenings": figures.evenings(nights),
+        "evenings": figures.evenings(nights, _title([each[0] for each in nights])),
     }
+
+
+def _title(dates: Sequence[str]) -> str:
+    days = {calendar.day_name[datetime.date.fromisoformat(each).weekday()] for each in dates}
+    return f"The last {days.pop()}s" if len(days) == 1 else "The last captures"

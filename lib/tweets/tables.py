@@ -127,6 +127,11 @@ def left_behind(db: sqlite_utils.Database, run: int) -> list[Recording]:
     return [Recording(**row) for row in found]
 
 
+def open_recordings(db: sqlite_utils.Database) -> list[str]:
+    """The recordings that no results were made from yet."""
+    return [row["file"] for row in rows(db, "SELECT file FROM recordings WHERE state = 'open'")]
+
+
 def drop_recording(db: sqlite_utils.Database, file: str) -> None:
     """Forget a recording whose file isn't there any more."""
     with writing(db):
@@ -202,16 +207,17 @@ class Evening:
 
 
 def earlier(db: sqlite_utils.Database, date: str, source: str, rule: str) -> list[Evening]:
-    """The captures of earlier dates from the same source, scored by the same rule; the oldest first."""
-    found = rows(
-        db,
+    """The captures of earlier dates from the same source, scored by the same rule; the oldest first.
+
+    Of the same day of the week where there are any, since a Saturday night is not a Monday morning.
+    """
+    sql = (
         "SELECT run, date, mean, mean_low AS low, mean_high AS high, scored FROM captures JOIN runs ON runs.id = run "
-        "WHERE committed = 1 AND date < ? AND source = ? AND rule = ? AND mean IS NOT NULL ORDER BY date DESC LIMIT ?",
-        date,
-        source,
-        rule,
-        LOOKED_BACK,
+        "WHERE committed = 1 AND date < ? AND source = ? AND rule = ? AND mean IS NOT NULL {} "
+        "ORDER BY date DESC LIMIT ?"
     )
+    alike = rows(db, sql.format("AND strftime('%w', date) = strftime('%w', ?)"), date, source, rule, date, LOOKED_BACK)
+    found = alike or rows(db, sql.format(""), date, source, rule, LOOKED_BACK)
     return [Evening(**row) for row in reversed(found)]
 
 
@@ -221,30 +227,46 @@ def words_of(db: sqlite_utils.Database, run: int) -> dict[str, tuple[int, int]]:
     return {row["entry"]: (row["valence"], row["count"]) for row in found}
 
 
-def forget(db: sqlite_utils.Database, gone: Gone) -> dict[int, list[str]]:
-    """Take the texts of deleted tweets out of the store; returns their ids by the run that had captured them.
+def mentioned(db: sqlite_utils.Database, gone: Gone) -> dict[int, list[str]]:
+    """The ids of stored tweets that are gone and still have their texts, by the run that had captured them."""
+    found: dict[int, list[str]] = {}
+    where, values = _which(gone)
+    for row in rows(db, f"SELECT run, id FROM tweets WHERE {where}", *values) if gone else ():
+        found.setdefault(row["run"], []).append(row["id"])
+    return found
+
+
+def forget(db: sqlite_utils.Database, gone: Gone) -> None:
+    """Take the texts of deleted tweets out of the store.
 
     Their scores stay: they are part of figures that say nothing of who wrote them.
     """
-    if not gone:
-        return {}
+    where, values = _which(gone)
+    with writing(db):
+        db.execute(
+            f"UPDATE tweets SET text = NULL, words = NULL, place = NULL, url = NULL, deleted = 1 WHERE {where}", values
+        )
+
+
+def _which(gone: Gone) -> tuple[str, list[Any]]:
     ids = json.dumps(sorted(gone.ids))
     where = "(id IN (SELECT value FROM json_each(?)) OR retweet_of IN (SELECT value FROM json_each(?))"
     values: list[Any] = [ids, ids]
     for account in gone.accounts:
         where += " OR (id >= ? AND id < ?)"
         values += [account, f"{account[:-1]}0"]  # "0" follows "/"
-    where += ") AND deleted = 0"
-    found: dict[int, list[str]] = {}
-    with writing(db):
-        for row in rows(db, f"SELECT run, id FROM tweets WHERE {where}", *values):
-            found.setdefault(row["run"], []).append(row["id"])
-        if found:
-            db.execute(
-                f"UPDATE tweets SET text = NULL, words = NULL, place = NULL, url = NULL, deleted = 1 WHERE {where}",
-                values,
-            )
-    return found
+    return f"{where}) AND deleted = 0", values
+
+
+def deleted_before(db: sqlite_utils.Database) -> set[str]:
+    """The ids of tweets that earlier runs have learnt to be deleted."""
+    return {row["id"] for row in rows(db, "SELECT DISTINCT id FROM tweets WHERE deleted = 1")}
+
+
+def replaced(db: sqlite_utils.Database) -> list[str]:
+    """The recordings whose results were replaced by those of others: nothing tells any more what is deleted in them."""
+    sql = "SELECT file FROM recordings JOIN runs ON runs.id = made_by WHERE state = 'kept' AND committed = 0"
+    return [row["file"] for row in rows(db, sql)]
 
 
 def files_of(db: sqlite_utils.Database, run: int) -> list[str]:

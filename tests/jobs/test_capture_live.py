@@ -14,6 +14,7 @@ from tests.lib.tweets.fake_x import RESET, answer, post, stream
 
 DATE = ("--date", "2024-06-01")
 TOKEN = "AAAAsecretAAAA"
+GONE = b'{"delete":{"status":{"id":1300000000000000001,"id_str":"1300000000000000001"}}}\r\n'  # of post(1)
 
 
 @pytest.fixture
@@ -166,10 +167,7 @@ def test_a_stop_signal_keeps_what_came_in(live, name):
 
 
 def test_a_deleted_post_leaves_the_capture(live):
-    gone = json.dumps(
-        {"delete": {"status": {"id": 1_300_000_000_000_000_001, "id_str": "1300000000000000001"}}}
-    ).encode()
-    live.x.plan = [stream(post(1, "a great secret"), gone + b"\r\n", post(2, "a good day"))]
+    live.x.plan = [stream(post(1, "a great secret"), GONE, post(2, "a good day"))]
     _, said = live.json("--source", "x", "--minutes", "0.03", *DATE, env=live.at_x)
     assert (said["metrics"]["tweets"], said["metrics"]["deleted"]) == (1, 1)
     assert b"secret" not in captured(live)
@@ -180,10 +178,52 @@ def test_a_post_deleted_a_week_later_leaves_last_week_s_capture(live):
     live.x.plan = [stream(post(1, "a great secret"), post(2, "a good day"))]
     live.json("--source", "x", "--minutes", "0.03", *DATE, env=live.at_x)
     assert b"secret" in captured(live)
-    gone = json.dumps(
-        {"delete": {"status": {"id": 1_300_000_000_000_000_001, "id_str": "1300000000000000001"}}}
-    ).encode()
-    live.x.plan = [stream(gone + b"\r\n")]
+    live.x.plan = [stream(GONE)]
     live.json("--source", "x", "--minutes", "0.03", "--date", "2024-06-08", env=live.at_x)
     assert b"secret" not in captured(live)
     assert b"secret" not in (live.data / "nightdesk.db").read_bytes()
+
+
+def test_a_window_that_came_to_nothing_says_what_was_tried(live):
+    live.x.plan = [answer(503, {"detail": "down"})]
+    code, said = live.json("--source", "x", "--minutes", "0.03", env=live.at_x)
+    assert (code, said["metrics"]["source"], said["metrics"]["gaps"]) == (69, "x", 1)
+    assert lasted(said["metrics"]) == pytest.approx(1.8, abs=0.3)
+
+
+def test_a_deleted_post_that_is_only_quoted_leaves_the_capture(live):
+    quoted = {"id": "1300000000000000001", "text": "a great secret"}
+    line = json.loads(post(2, "look at that", referenced_tweets=[{"type": "quoted", "id": quoted["id"]}]))
+    line["includes"] = {"tweets": [quoted]}
+    live.x.plan = [stream(json.dumps(line).encode() + b"\r\n", GONE)]
+    _, said = live.json("--source", "x", "--minutes", "0.03", env=live.at_x)
+    assert said["metrics"]["tweets"] == 1
+    assert b"secret" not in captured(live)
+    assert b"look at that" in captured(live)
+
+
+def test_a_result_that_is_replaced_takes_its_capture_along(live):
+    live.x.plan = [stream(post(1, "a great day")), stream(post(2, "an awful day"))]
+    live.json("--source", "x", "--minutes", "0.03", *DATE, env=live.at_x)
+    live.json("--source", "x", "--minutes", "0.03", *DATE, "--force", env=live.at_x)
+    assert b"great" not in captured(live)
+    assert b"awful" in captured(live)
+
+
+def test_scoring_a_capture_again_keeps_it(live):
+    live.x.plan = [stream(post(1, "a great day"))]
+    live.json("--source", "x", "--minutes", "0.03", *DATE, env=live.at_x)
+    (path,) = live.data.glob("captures/*.gz")
+    code, said = live.json("--replay", str(path), "--rule", "words", *DATE, "--force")
+    assert (code, said["metrics"]["tweets"]) == (0, 1)
+    assert path.exists()
+
+
+def test_a_capture_left_behind_forgets_what_is_deleted_later(live):
+    live.x.plan = [stream(post(1, "a great secret"), post(3, "kept"), 60.0), stream(GONE, post(4, "awful"))]
+    process = live.start("--source", "x", "--minutes", "2", *DATE, env=live.at_x)
+    until(lambda: b"kept" in captured(live))
+    cut_power(process)
+    live.json("--source", "x", "--minutes", "0.03", "--date", "2024-06-08", env=live.at_x)
+    assert b"secret" not in captured(live)
+    assert b"kept" in captured(live)

@@ -192,3 +192,69 @@ def test_dry_run_names_what_would_be_read_or_heard(listener):
     heard = listener.run("--source", "bluesky", "--dry-run", env={"NIGHTDESK_JETSTREAM_URL": "ws://127.0.0.1:9"})
     assert "ws://127.0.0.1:9" in heard.stdout
     assert not listener.data.exists()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"timestamp_ms": "9" * 20},
+        {"timestamp_ms": "9" * 400},
+        {"timestamp_ms": None, "created_at": "0001-01-01T00:00:00+14:00"},
+        {"timestamp_ms": None, "created_at": "9999-12-31T23:59:59Z"},
+        {"timestamp_ms": None, "id": 10**30, "id_str": "1" + "0" * 30},
+        {"timestamp_ms": None, "id": 7, "id_str": "9" * 420},
+    ],
+)
+def test_a_tweet_with_a_date_that_cannot_be_has_none(listener, odd):
+    env = {"NIGHTDESK_TIMEZONE": "Pacific/Auckland"}
+    code, said = listener.json(*record(listener, tweet(1, "good"), tweet(2, "bad", **odd)), env=env)
+    assert (code, said["metrics"]["scored"]) == (0, 2)
+    assert said["metrics"]["started_at"] == said["metrics"]["ended_at"] == "2024-06-01T22:00:01.000Z"
+    assert listener.query("SELECT COUNT(*) FROM tweets WHERE created_at IS NULL") == [(1,)]
+
+
+def test_a_recording_given_by_hand_comes_before_a_configured_source(listener):
+    (listener.folder / "nightdesk.toml").write_text('[capture_tweets]\nsource = "bluesky"\n')
+    code, said = listener.json(*record(listener, tweet(1, "good")))
+    assert (code, said["metrics"]["source"]) == (0, "replay")
+
+
+@pytest.mark.parametrize(("name", "value"), [("--minutes", "nan"), ("--speed", "nan"), ("--speed", "inf")])
+def test_a_number_that_is_none_is_wrong_usage(listener, name, value):
+    done = listener.run(*record(listener), name, value)
+    assert done.returncode == 2
+    assert name in done.stderr.splitlines()[-1]
+
+
+def test_a_password_in_an_address_is_neither_shown_nor_stored(listener):
+    done = listener.run("--source", "x", env={"NIGHTDESK_X_URL": "http://u:hunter2@127.0.0.1:9/"})
+    assert done.returncode == 78
+    assert "hunter2" not in done.stdout + done.stderr
+    assert not listener.data.exists()
+
+
+def test_a_deleted_tweet_leaves_the_rejected_lines_too(listener):
+    cut = tweet(1, "a great secret")[:-2]
+    _, said = listener.json(*record(listener, cut, b"no json", deletion(1), tweet(2, "good")))
+    assert said["metrics"]["malformed"] == 2
+    (path,) = listener.data.rglob("rejects.jsonl")
+    assert "secret" not in path.read_text()
+    assert [json.loads(line)["text"] for line in path.read_text().splitlines()] == ["", "no json"]
+
+
+def test_a_tweet_known_to_be_deleted_stays_away_when_an_old_recording_is_scored_again(listener):
+    old = record(listener, tweet(1, "a great secret"), tweet(2, "good"), name="a.gz")
+    listener.json(*old, *DATE)
+    listener.json(*record(listener, deletion(1), tweet(3, "bad"), name="b.gz"), "--date", "2024-06-08")
+    _, said = listener.json(*old, "--date", "2024-06-15")
+    assert said["metrics"]["tweets"] == 1
+    assert "secret" not in (listener.folder / said["report"]).read_text()
+
+
+def test_a_saturday_is_compared_with_a_saturday(listener):
+    listener.json(*record(listener, tweet(1, "good"), tweet(2, "good"), name="a.gz"), *DATE)
+    listener.json(*record(listener, tweet(3, "awful"), tweet(4, "awful"), name="b.gz"), "--date", "2024-06-07")
+    _, said = listener.json(*record(listener, tweet(5, "bad"), tweet(6, "good"), name="c.gz"), "--date", "2024-06-08")
+    page = (listener.folder / said["report"]).read_text()
+    assert "against 2024-06-01" in page
+    assert "The last Saturdays" in page

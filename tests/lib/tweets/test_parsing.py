@@ -524,3 +524,15 @@ def test_every_real_line_of_v2_but_the_cut_one_is_read():
     assert [reason for reason, _, _ in rejected] == ["truncated"]
     assert counts["tweets"] == 111
     assert sum(item.place is not None for item in items if isinstance(item, Tweet)) > 3
+
+
+def test_a_deletion_by_its_text_id_alone_is_one():
+    line = b'{"delete": {"status": {"id_str": "12"}}}'
+    assert parse_line(line) == [Delete("12")]
+
+
+def test_a_retweet_cut_before_its_link_has_the_original_s_text():
+    data = {"id": "5", "text": "RT @a: cut he… https://t.co/x", "referenced_tweets": [{"type": "retweeted", "id": "4"}]}
+    page = {"data": data, "includes": {"tweets": [{"id": "4", "text": "cut here and whole"}], "users": None}}
+    (tweet,) = parse_line(json.dumps(page).encode(), lambda *_: pytest.fail("nothing is bad here"))
+    assert tweet.text == "cut here and whole"

@@ -315,3 +315,10 @@ def test_the_real_recordings_are_read_whole_alone_and_in_a_tar(tmp_path: Path) -
     tar = write(tmp_path / "a.tar", tarred({"2013/08/10/11/00.json.gz": path.read_bytes()}))
     assert lines_of(tar) == (wanted, Counter())
     assert len(recordings([folder])) == 9
+
+
+@pytest.mark.parametrize("content", [b"[[[[[", b"[[\n[[", b"{,\n,["])
+def test_a_line_of_brackets_alone_is_a_line(tmp_path, content):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    assert b"\n".join(replayed_lines([path], Counter())) == content
