@@ -25,6 +25,7 @@ contracts: $(READY)
 bench: $(READY)
 	@$(PY) bench/topics.py
 	@$(PY) bench/tweets.py
+	@$(PY) bench/images.py
 
 # A finished installation is marked; a new lock makes the mark old. The set is installed into a fresh folder, so that
 # an installation that broke off doesn't stay half.

@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
-JOBS = ("capture_tweets", "model_topics")
+from lib.errors import DeskError
+
+JOBS = ("retrain_cnn", "capture_tweets", "model_topics")
 
 
 def load(name: str) -> Any:
@@ -45,6 +47,22 @@ def settings() -> None:
     from lib.command import settings_text
 
     print(settings_text([getattr(load(name), name) for name in JOBS]), end="")
+
+
+@desk.command(help="Put the previous champion of the network back.")
+@click.option("--data", type=click.Path(path_type=Path), help="What the desk keeps.  [default: data]")
+def rollback(data: Path | None) -> None:
+    """Have the champion and the previous one change places."""
+    from lib.images.champion import rollback as put_back
+    from lib.settings import load_settings, read_settings_file
+    from lib.supervise import sentence
+
+    try:
+        settings = load_settings(read_settings_file()[0], {"data": data})
+        print(put_back(settings.data))
+    except DeskError as fault:
+        print(sentence(str(fault)), file=sys.stderr)
+        sys.exit(fault.exit_code)
 
 
 @desk.command(help="Run every job on data the desk ships or makes, in data/demo and reports/demo.")

@@ -115,6 +115,12 @@ def listener(tmp_path: Path) -> Desk:
 
 
 @pytest.fixture
+def trainer(tmp_path: Path) -> Desk:
+    """A desk that retrains the network."""
+    return Desk(tmp_path, "jobs.retrain_cnn")
+
+
+@pytest.fixture
 def make_csv() -> Callable[..., Path]:
     """`write_csv`, for tests that need other files."""
     return write_csv

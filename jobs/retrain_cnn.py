@@ -1,0 +1,144 @@
+"""Retrain the CIFAR-100 network, judge it against the champion, promote it if it is better, and report.
+
+    python -m jobs.retrain_cnn --recipe fast --minutes 5
+
+Fetches the archive once into data/archives, trains in a process of its own, keeps the champion in data/models and
+writes reports/retrain_cnn/DATE.html.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lib.command import job
+from lib.schedules import Schedule
+
+SCHEDULE = Schedule("02:15", catch_up="latest", deadline="5h")
+SPLIT = "a tenth of each class's training images, by the archive's checksum"
+
+
+def plan(options: Any) -> list[str]:
+    """What --dry-run prints."""
+    until = f"{options.minutes:g} minutes" if options.minutes else f"{options.epochs or 'its'} epochs"
+    return [
+        f"reads {options.archive or 'the official CIFAR-100 archive, downloaded if it is not in data/archives'}",
+        f"trains the recipe {options.recipe} for {until}, seed {options.seed}",
+        f"judges it against {options.data / 'models' / 'champion.keras'}",
+    ]
+
+
+def migrations() -> list[Any]:
+    """The migrations of this job's tables."""
+    from lib.images.tables import migrations as of_images
+
+    return [of_images]
+
+
+@job(SCHEDULE, migrations=migrations, plan=plan)
+@click.option(
+    "--recipe",
+    type=click.Choice(["seed", "fast", "best"]),
+    default="best",
+    show_default=True,
+    help="seed is the original's; the others are modern.",
+)
+@click.option("--epochs", type=click.IntRange(1, 10_000), help="Epochs to train.  [default: the recipe's]")
+@click.option(
+    "--minutes", type=click.FloatRange(0.05, 280), help="Fit the whole schedule into this time, in place of epochs."
+)
+@click.option("--archive", help="The archive: a path, or an address.  [default: the official one, downloaded once]")
+@click.option("--checksum", help="Of that archive: md5 or sha256 in hexadecimal; an address needs one.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Of all that is random.")
+def retrain_cnn(run: Any, options: Any) -> None:
+    """Retrain the CIFAR-100 network, and promote it if it is better than the champion."""
+    # Keras and what carries it take seconds to load, which --help need not wait for
+    from lib.files import is_demo
+    from lib.images import champion, saving, summary, tables
+    from lib.images.archive import fetch, read_archive
+    from lib.images.evaluation import evaluate
+    from lib.images.networks import describe_layers, first_filters, predict
+    from lib.images.recipes import RECIPES
+    from lib.images.resume import forget_state
+    from lib.images.split import channel_statistics, validation_split
+    from lib.images.training import images_an_epoch, train
+    from lib.images.verdict import Material, judge
+    from lib.reports import settings_list
+
+    data, recipe = run.settings.data, RECIPES[options.recipe]
+    with run.stage("fetching", unit="bytes") as advance:
+        path = fetch(options.archive, data, checksum=options.checksum, progress=advance)
+    run.demo = run.demo or is_demo([path])
+    with run.stage("reading"):
+        archive = read_archive(path)
+        training, judging = validation_split(archive.train_fine, archive.checksum)
+        material = Material.of(archive, len(judging), SPLIT, demo=run.demo)
+        statistics = channel_statistics(archive.train_images, training)
+        notes = champion.settle(run.db, data)
+        standing = champion.load_champion(run.db, data)
+    validation = archive.train_images[judging], archive.train_fine[judging]
+
+    epochs = options.epochs or (None if options.minutes else recipe.epochs)
+    total = epochs * images_an_epoch(recipe, len(training)) if epochs else None
+    folder = data / "training" / recipe.name
+    with run.stage("training", total, "images") as advance:
+        trained = train(
+            recipe,
+            archive.train_images[training],
+            archive.train_fine[training],
+            validation,
+            statistics,
+            epochs=options.epochs,
+            minutes=options.minutes,
+            seed=options.seed,
+            folder=folder,
+            on_step=advance,
+            on_epoch=lambda epoch: run.stages.say(summary.of_epoch(epoch)),
+        )
+    with run.stage("judging"):
+        staged = saving.stage(trained.model, data, run.id)
+        model = saving.load(staged.path, staged.sha256)  # the figures are those of the very file
+        chances = predict(model, validation[0])
+        theirs = predict(standing.model, validation[0]) if standing.model is not None else None
+        verdict = judge(standing.card, theirs, material, chances, validation[1])
+    with run.stage("testing"):  # all is decided: the one look at the test images
+        tested = [
+            evaluate(predict(each, archive.test_images), archive.test_fine, archive.superclass_of)
+            for each in (model, standing.model)
+            if each is not None
+        ]
+        judged = evaluate(chances, validation[1], archive.superclass_of)
+    known = (run.id, run.date, recipe.name, options.seed, material, trained, judged, tested[0], verdict, standing.card)
+    before = tested[1] if standing.model is not None else None
+    night = summary.Night(*known, champion_test=before, notes=[*notes, *standing.notes])
+    card = summary.card(night, staged)
+    run.metrics, run.message = (
+        summary.metrics(night, data, loading=run.stages.seconds["reading"]),
+        summary.one_sentence(night),
+    )
+    run.save(lambda db: summary.save(db, night, card))
+    run.after_commit += [lambda: champion.settle(run.db, data), lambda: forget_state(folder)]
+    with run.stage("charts"):
+        nights = tables.nights(run.db, run.date, summary.NIGHTS_SHOWN)
+        layers, filters = describe_layers(model), first_filters(model)
+        page = summary.page(
+            night, archive.test_images, archive.test_fine, layers=layers, filters=filters, nights=nights
+        )
+    run.report(
+        "retrain_cnn.html",
+        packages=("keras", "tensorflow_cpu", "numpy"),
+        settings=settings_list(vars(options).items()),
+        files=[str(path)],
+        **page,
+    )
+
+
+def demo(data: Path) -> list[list[str]]:
+    """Write a small archive under `data`; returns the options of one run that trains on it."""
+    from lib.images.demo import write_demo_archive
+
+    return [["--archive", str(write_demo_archive(data / "archives")), "--recipe", "fast", "--minutes", "0.5"]]
+
+
+if __name__ == "__main__":
+    retrain_cnn()

@@ -1,0 +1,130 @@
+"""Augmentation: what is done to a training batch so that no image is seen twice alike.
+
+A batch is uint8 (N, 32, 32, 3) and stays so, since the networks take raw pixels. What is drawn follows from the seed,
+the epoch and the step alone, so that a training that resumes sees the images it would have seen.
+
+Everything here gives up Python's lock while it works: a thread prepares the next batch while this one trains.
+"""
+
+import math
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """What may happen to an image: first a flip, then a rotation, then a crop."""
+
+    flips: bool = False  # left to right, every second image by chance
+    rotation: float = 0.0  # degrees at most, either way; every second image by chance, as TFLearn does
+    shift: int = 0  # pixels at most, in each direction: a crop from the image with so wide a reflected border
+
+
+def augment(images: Images, how: Augmentation, *, seed: int, epoch: int, step: int) -> Images:
+    """A new batch with each image flipped, rotated and shifted by its own draw."""
+    draw = np.random.default_rng((seed, epoch, step))
+    count = len(images)
+    if how.flips:
+        images = flip(images, draw.random(count) < 0.5)
+    if how.rotation:
+        degrees = draw.uniform(-how.rotation, how.rotation, count)
+        images = rotate(images, np.where(draw.random(count) < 0.5, degrees, 0.0))
+    if how.shift:
+        images = crop(images, draw.integers(0, 2 * how.shift + 1, (count, 2)), how.shift)
+    return images
+
+
+def flip(images: Images, which: NDArray[np.bool_]) -> Images:
+    """A copy in which the images that `which`, (N,), marks are turned left to right."""
+    flipped = images.copy()
+    flipped[which] = images[which, :, ::-1]
+    return flipped
+
+
+def crop(images: Images, corners: NDArray[np.int64], border: int) -> Images:
+    """Each image cut, in its own size, out of itself with a reflected border, at its corner (row, column), (N, 2)."""
+    count, height, width, _ = images.shape
+    rows = _reflected(corners[:, :1] + np.arange(height) - border, height)
+    columns = _reflected(corners[:, 1:] + np.arange(width) - border, width)
+    return images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _reflected(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Places beyond either end turned back into 0 … size - 1; the end itself is not repeated (NumPy's "reflect")."""
+    return np.asarray(size - 1 - np.abs(size - 1 - np.abs(places)))
+
+
+def rotate(images: Images, degrees: NDArray[np.float64]) -> Images:
+    """Each image turned about its middle by its own angle, (N,); bilinear, and black where nothing was.
+
+    TFLearn's add_random_rotation is scipy.ndimage.rotate(image, angle, reshape=False), black outside too and done
+    before the mean is taken off. Its cubic splines on uint8 wrap around at hard edges (-3 becomes 253); bilinear
+    interpolation stays within 0 … 255.
+    """
+    radians = np.deg2rad(degrees)
+    return _rotate(np.ascontiguousarray(images), np.cos(radians), np.sin(radians))
+
+
+@numba.njit(nogil=True, cache=True)
+def _rotate(images: Images, cosines: NDArray[np.float64], sines: NDArray[np.float64]) -> Images:
+    count, height, width, channels = images.shape
+    out = np.zeros_like(images)
+    middle_y, middle_x = (height - 1) / 2, (width - 1) / 2
+    for n in range(count):
+        cosine, sine = cosines[n], sines[n]
+        if sine == 0.0 and cosine == 1.0:
+            out[n] = images[n]
+            continue
+        for row in range(height):
+            for column in range(width):
+                y = cosine * (row - middle_y) + sine * (column - middle_x) + middle_y
+                x = cosine * (column - middle_x) - sine * (row - middle_y) + middle_x
+                if not (0 <= y <= height - 1 and 0 <= x <= width - 1):
+                    continue
+                top, left = min(int(y), height - 2), min(int(x), width - 2)
+                down, right = np.float32(y - top), np.float32(x - left)
+                for channel in range(channels):
+                    above = images[n, top, left, channel] * (1 - right) + images[n, top, left + 1, channel] * right
+                    below = (
+                        images[n, top + 1, left, channel] * (1 - right) + images[n, top + 1, left + 1, channel] * right
+                    )
+                    out[n, row, column, channel] = np.uint8(above * (1 - down) + below * down + np.float32(0.5))
+    return out
+
+
+def steps_of(images: int, batch: int) -> int:
+    """The steps of an epoch: every image at least once."""
+    return math.ceil(images / batch)
+
+
+def batches(
+    images: Images, labels: Labels, how: Augmentation, *, batch: int, seed: int, epoch: int
+) -> Iterator[tuple[Images, Labels]]:
+    """An epoch's batches in a new order, augmented by a thread that works one batch ahead.
+
+    All batches have one size, so that a backend compiles one step: what the last one lacks is taken from the epoch's
+    first images, and fewer images than `batch` are one batch.
+    """
+    batch = min(batch, len(images))
+    steps = steps_of(len(images), batch)
+    order = np.resize(np.random.default_rng((seed, epoch)).permutation(len(images)), (steps, batch))
+
+    def prepare(step: int) -> tuple[Images, Labels]:
+        which = order[step]
+        return augment(images[which], how, seed=seed, epoch=epoch, step=step), labels[which]
+
+    with ThreadPoolExecutor(1, "augment") as thread:
+        ahead = thread.submit(prepare, 0)
+        for step in range(1, steps + 1):
+            ready = ahead.result()
+            if step < steps:
+                ahead = thread.submit(prepare, step)
+            yield ready

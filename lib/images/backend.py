@@ -1,0 +1,74 @@
+"""Keras, brought in without a word: whoever needs it takes it from here.
+
+    from lib.images.backend import keras
+
+KERAS_BACKEND says which backend carries it: tensorflow (default), jax or torch. TensorFlow's libraries write lines to
+the error stream while they load, whatever TF_CPP_MIN_LOG_LEVEL says, so for that while the stream leads nowhere.
+"""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# What multiplies bfloat16 numbers by itself: Intel from Cooper Lake and AMD from Zen 4, Intel's AMX, Arm.
+_BFLOAT16 = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Send file descriptor 2 nowhere for the block: what C++ libraries write goes past sys.stderr."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _bring_keras() -> Any:
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every second model that its step is compiled
+    with quiet():
+        bare = importlib.import_module("keras")
+        if bare.config.backend() == "tensorflow":
+            # Otherwise the threads' order may show in the last bits (seen in float32 on a busy machine). On a processor
+            # it costs nothing that could be measured.
+            importlib.import_module("tensorflow").config.experimental.enable_op_determinism()
+    return bare
+
+
+# Keras gives its functions no types that mypy could use.
+keras: Any = _bring_keras()
+Model = Any
+Tensor = Any
+
+
+def backend() -> str:
+    """The backend that carries Keras here."""
+    return str(keras.config.backend())
+
+
+def precision_here(wanted: str) -> str:
+    """The precision wanted, or float32 where the processor would only imitate bfloat16."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if wanted != "mixed_bfloat16" or on_accelerator():
+        return wanted
+    flags = set(cpuinfo.read_text(errors="replace").split()) if cpuinfo.exists() else set()
+    return wanted if flags & _BFLOAT16 else "float32"
+
+
+def on_accelerator() -> bool:
+    """Whether the backend computes on a GPU or a TPU."""
+    # A tensor of each backend names its device: …/device:CPU:0, TFRT_CPU_0, cpu.
+    return "cpu" not in str(keras.ops.zeros(1).device).lower()

@@ -1,0 +1,276 @@
+"""Train a network by a recipe: for so many epochs, or for so many minutes, and on from where a dead start stopped.
+
+    trained = train(FAST, images, labels, (val_images, val_labels), (mean, deviation), seed=1, folder=..., key=...)
+    trained.model.save("challenger.keras")
+    forget_state(folder)
+
+On a processor a training of so many epochs that was killed and started again ends in the very bits of an undisturbed
+one (with TensorFlow by its deterministic kernels; JAX and torch did it each time it was tried): order, augmentation and
+dropout follow from the seed, the epoch and the step. One that is to fit so many minutes follows the clock, and so does
+what comes of it.
+"""
+
+import hashlib
+import importlib
+import json
+import math
+import shutil
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lib.errors import DeskError
+from lib.files import cannot_write
+from lib.images.augment import Images, Labels, batches, steps_of
+from lib.images.backend import Model, backend, keras, precision_here
+from lib.images.networks import CLASSES, Statistics, build_network, exportable
+from lib.images.recipes import Recipe, rate_at
+from lib.images.resume import Epoch, State, load_state, save_state
+
+VALIDATION_BATCH = 500
+_ONE_HOT = np.eye(CLASSES, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A finished training."""
+
+    model: Model  # as `exportable` makes it
+    history: list[Epoch]
+    seconds: float  # from the call of `train` to its end, compilation and all; what dead starts spent counted up to
+    # their last epoch
+    images_per_second: float  # median over the epochs
+    params: int
+    epochs: int  # begun; the last one of a training that fits a time may be short
+    backend: str
+    precision: str
+    resumed_from: int | None  # epochs that earlier starts had done
+    logs: Path | None  # for `tensorboard --logdir`; None where TensorFlow doesn't carry Keras
+
+
+def train(
+    recipe: Recipe,
+    images: Images,
+    labels: Labels,
+    validation: tuple[Images, Labels],
+    statistics: Statistics,
+    *,
+    epochs: int | None = None,
+    minutes: float | None = None,
+    seed: int,
+    folder: Path,
+    key: str = "",
+    on_step: Callable[[int], object] = lambda _: None,
+    on_epoch: Callable[[Epoch], object] = lambda _: None,
+) -> Trained:
+    """Train the recipe's network on uint8 images (N, 32, 32, 3) with the classes (N,), and look at it every epoch.
+
+    `minutes` in place of epochs (the recipe's, or as said here) drives the schedule by the clock, so that it is done
+    when they are over; both together, whichever ends first. The state is kept in `folder` after each epoch, under
+    everything that the outcome hangs on and `key`: a start with all that alike goes on from there, another starts
+    afresh. The caller removes it with `forget_state` once it has what it wants. `on_step` is told the images just
+    trained on, those of a dead start's epochs too; `on_epoch` what came of each new epoch.
+
+    Raises DeskError (the loss is no number any more), CannotWrite.
+    """
+    started = time.perf_counter()
+    if epochs is None and minutes is None:
+        epochs = recipe.epochs
+    precision = precision_here(recipe.precision)
+    model = _compiled(build_network(recipe, statistics, seed=seed, precision=precision), recipe)
+    data = [zlib.crc32(np.ascontiguousarray(each).data) for each in (images, labels, *validation, *statistics)]
+    hangs_on = [key, asdict(recipe), data, epochs, minutes, seed, backend(), precision, keras.__version__]
+    key = hashlib.sha256(json.dumps(hangs_on).encode()).hexdigest()
+    logs = folder / "tensorboard" / f"{recipe.name}-{key[:8]}" if backend() == "tensorflow" else None
+
+    state = load_state(folder, key, _values(model))
+    if state:
+        _assign(model, state.variables)
+        history, clock = state.history, Clock(started, epochs, minutes, spent=state.seconds, start=state.progress)
+        on_step(len(history) * images_an_epoch(recipe, len(images)))
+    else:
+        history, clock = [], Clock(started, epochs, minutes)
+        if logs:
+            shutil.rmtree(logs, ignore_errors=True)
+    resumed_from, log = len(history) or None, _logger(logs)
+    if minutes is not None:
+        clock.reserve = _validation_seconds(model, validation)
+    while clock.progress < 1:
+        epoch = _train_epoch(model, recipe, images, labels, validation, clock, seed, len(history), on_step)
+        history.append(epoch)
+        save_state(folder, key, State(_values(model), history, clock.progress, clock.seconds()))
+        log(len(history), epoch)
+        on_epoch(epoch)
+    kept = exportable(model, recipe, statistics)
+    return Trained(
+        model=kept,
+        history=history,
+        seconds=clock.seconds(),
+        images_per_second=float(np.median([epoch.images_per_second for epoch in history])),
+        params=int(kept.count_params()),
+        epochs=len(history),
+        backend=backend(),
+        precision=precision,
+        resumed_from=resumed_from,
+        logs=logs,
+    )
+
+
+def images_an_epoch(recipe: Recipe, images: int) -> int:
+    """How many images `train` tells `on_step` of in an epoch of so many: whole batches."""
+    return steps_of(images, recipe.batch) * min(recipe.batch, images)
+
+
+class Clock:
+    """How much of a training is done, by its epochs or by its time, whichever is further.
+
+    By time, building and compiling count as spent but move no schedule, and the last look at the validation images is
+    held in reserve. A start after a dead one spreads what is left of the schedule over what is left of the time; what
+    the dead one did after its last epoch is not known and not counted.
+    """
+
+    def __init__(
+        self, started: float, epochs: int | None, minutes: float | None, *, spent: float = 0.0, start: float = 0.0
+    ) -> None:
+        self._started, self._epochs, self._spent, self._start = started, epochs, spent, start
+        self._budget = minutes * 60 if minutes is not None else math.inf
+        self._ready: float | None = None
+        self.reserve = 0.0  # seconds
+        self.progress = start
+
+    def seconds(self) -> float:
+        """What all starts have spent."""
+        return self._spent + time.perf_counter() - self._started
+
+    def advance(self, epochs_done: float) -> None:
+        """Say how many epochs are done, the fraction of this one too. The first call says that all is compiled."""
+        now = self.seconds()
+        if self._ready is None:
+            self._ready = now
+        left = self._budget - self.reserve - self._ready
+        by_time = self._start + (1 - self._start) * ((now - self._ready) / left if left > 0 else 1.0)
+        by_epochs = epochs_done / self._epochs if self._epochs else 0.0
+        self.progress = min(1.0, max(self.progress, by_epochs, by_time))
+
+
+def _train_epoch(
+    model: Model,
+    recipe: Recipe,
+    images: Images,
+    labels: Labels,
+    validation: tuple[Images, Labels],
+    clock: Clock,
+    seed: int,
+    epoch: int,
+    on_step: Callable[[int], object],
+) -> Epoch:
+    """Train for an epoch, or until the time is over, and look at the validation images."""
+    began = first = time.perf_counter()
+    steps, step, rate = steps_of(len(images), recipe.batch), 0, 0.0
+    loss = accuracy = 0.0
+    for batch, classes in batches(images, labels, recipe.augmentation, batch=recipe.batch, seed=seed, epoch=epoch):
+        rate = rate_at(recipe, clock.progress)
+        model.optimizer.learning_rate = rate
+        said = model.train_on_batch(batch, _ONE_HOT[classes], return_dict=True)
+        step += 1
+        loss += said["loss"]
+        accuracy += said["accuracy"]
+        if not math.isfinite(said["loss"]):
+            raise DeskError(
+                f"the training of {recipe.name} came apart in epoch {epoch + 1}, step {step}: its loss is "
+                f"{said['loss']}; give the recipe a lower learning rate (it has {recipe.learning_rate:g})"
+            )
+        if step == 1:
+            first = time.perf_counter()
+        on_step(len(batch))
+        clock.advance(epoch + step / steps)
+        if clock.progress >= 1:
+            break
+    trained = time.perf_counter()
+    # The first step of all compiles.
+    speed = len(batch) * ((step - 1) / (trained - first) if step > 1 else 1 / (trained - began))
+    judged = _evaluate(model, validation)
+    ended = time.perf_counter()
+    clock.reserve = ended - trained
+    return Epoch(loss / step, accuracy / step, *judged, ended - began, rate, speed)
+
+
+def _evaluate(model: Model, validation: tuple[Images, Labels]) -> tuple[float, float]:
+    """The recipe's loss and the accuracy over these images."""
+    images, labels = validation
+    loss = accuracy = 0.0
+    for start in range(0, len(images), VALIDATION_BATCH):
+        part, classes = images[start : start + VALIDATION_BATCH], labels[start : start + VALIDATION_BATCH]
+        said = model.test_on_batch(part, _ONE_HOT[classes], return_dict=True)  # of this batch alone
+        loss += said["loss"] * len(part)
+        accuracy += said["accuracy"] * len(part)
+    return loss / len(images), accuracy / len(images)
+
+
+def _validation_seconds(model: Model, validation: tuple[Images, Labels]) -> float:
+    """What a look at the validation images will take, by the second look at their first batch: one compiles."""
+    images, labels = validation
+    some = images[:VALIDATION_BATCH], labels[:VALIDATION_BATCH]
+    _evaluate(model, some)
+    began = time.perf_counter()
+    _evaluate(model, some)
+    return (time.perf_counter() - began) * len(images) / max(1, len(some[0]))
+
+
+def _compiled(model: Model, recipe: Recipe) -> Model:
+    """The model with its loss and its optimiser, the optimiser's variables made."""
+    if recipe.optimizer == "adam":
+        # TFLearn's epsilon; Keras' own is 1e-7.
+        optimizer = keras.optimizers.Adam(recipe.learning_rate, epsilon=1e-8)
+    else:
+        optimizer = keras.optimizers.SGD(
+            recipe.learning_rate, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay or None
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    model.compile(
+        optimizer,
+        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),
+        metrics=["accuracy"],
+        # On a processor TensorFlow's XLA takes two to three times as long as its own kernels: bench/images.py
+        jit_compile=backend() == "jax",
+    )
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def _values(model: Model) -> list[NDArray[Any]]:
+    """All that changes in a training: weights, statistics of normalisation, dropout's seeds, the optimiser's memory."""
+    return [np.array(keras.ops.convert_to_numpy(each)) for each in (*model.variables, *model.optimizer.variables)]
+
+
+def _assign(model: Model, values: list[NDArray[Any]]) -> None:
+    for variable, value in zip((*model.variables, *model.optimizer.variables), values, strict=True):
+        variable.assign(value)
+
+
+def _logger(folder: Path | None) -> Callable[[int, Epoch], None]:
+    """What writes an epoch's numbers, under its number, for TensorBoard; nothing without a folder.
+
+    As tf.summary.scalar does, which is at home in the tensorboard package: that one is needed to look, not to write.
+    """
+    if folder is None:
+        return lambda number, epoch: None
+    tf: Any = importlib.import_module("tensorflow")
+    plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
+    metadata = tf.compat.v1.SummaryMetadata(plugin_data=plugin, data_class="DATA_CLASS_SCALAR")
+    with cannot_write(folder):
+        writer = tf.summary.create_file_writer(str(folder))
+
+    def log(number: int, epoch: Epoch) -> None:
+        with cannot_write(folder), writer.as_default(step=number):
+            for name, value in asdict(epoch).items():
+                tf.summary.write(f"epoch/{name}", np.float32(value), metadata=metadata)
+            writer.flush()
+
+    return log

@@ -1,0 +1,97 @@
+"""Augmentation: each piece does exactly what it says, and all of it follows from seed, epoch and step."""
+
+import numpy as np
+import pytest
+from scipy.ndimage import affine_transform
+
+from lib.images.augment import Augmentation, augment, batches, crop, flip, rotate, steps_of
+
+ALL = Augmentation(flips=True, rotation=15.0, shift=4)
+
+
+def made(count: int = 12, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
+
+
+def test_only_the_marked_images_are_flipped_and_a_second_flip_brings_them_back() -> None:
+    images, which = made(), np.arange(12) % 3 == 0
+    flipped = flip(images, which)
+    assert (flipped[which] == images[which][:, :, ::-1]).all()
+    assert (flipped[~which] == images[~which]).all()
+    assert (flip(flipped, which) == images).all()
+
+
+def test_a_crop_is_a_slice_of_the_image_with_a_reflected_border() -> None:
+    images = made(81)
+    corners = np.stack(np.meshgrid(np.arange(9), np.arange(9)), axis=-1).reshape(-1, 2)
+    cut = crop(images, corners, 4)
+    padded = np.pad(images, [(0, 0), (4, 4), (4, 4), (0, 0)], mode="reflect")
+    for image, border, (row, column) in zip(cut, padded, corners, strict=True):
+        assert (image == border[row : row + 32, column : column + 32]).all()
+
+
+def test_a_rotation_by_nothing_changes_nothing() -> None:
+    images = made()
+    assert (rotate(images, np.zeros(12)) == images).all()
+
+
+@pytest.mark.parametrize("degrees", [15.0, -15.0, 7.3, 90.0, 1e-7])
+def test_a_rotation_is_scipys_within_a_grey_level_and_black_outside(degrees: float) -> None:
+    images = made(6)
+    turned = rotate(images, np.full(6, degrees))
+    cosine, sine = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+    matrix = np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]])
+    middle = np.array([15.5, 15.5, 0])
+    for image, ours in zip(images, turned, strict=True):
+        theirs = affine_transform(image.astype(float), matrix, middle - matrix @ middle, order=1)
+        # At a multiple of 90° a corner is inside or outside by the last bit.
+        off = np.abs(ours - theirs) > 1
+        assert off.mean() < (0.15 if degrees in (90.0, 1e-7) else 1e-9)
+    assert (turned[:, 0, 0] == 0).all() or degrees in (90.0, 1e-7)
+
+
+def test_each_image_has_its_own_draw_and_half_of_them_are_not_rotated() -> None:
+    images = np.repeat(made(1), 2000, axis=0)
+    rotated = augment(images, Augmentation(rotation=15.0), seed=1, epoch=0, step=0)
+    assert abs((rotated == images).all(axis=(1, 2, 3)).mean() - 0.5) < 0.05
+    flipped = augment(images, Augmentation(flips=True), seed=1, epoch=0, step=0)
+    assert abs((flipped == images).all(axis=(1, 2, 3)).mean() - 0.5) < 0.05
+    shifted = augment(images, Augmentation(shift=2), seed=1, epoch=0, step=0)
+    assert len(np.unique(shifted.reshape(2000, -1), axis=0)) == 25
+
+
+def test_the_draw_follows_from_seed_epoch_and_step_and_leaves_the_images_alone() -> None:
+    images = made(64)
+    before = images.copy()
+    first = augment(images, ALL, seed=1, epoch=2, step=3)
+    assert (augment(images, ALL, seed=1, epoch=2, step=3) == first).all()
+    for other in ({"seed": 2}, {"epoch": 3}, {"step": 4}):
+        assert (augment(images, ALL, **{"seed": 1, "epoch": 2, "step": 3, **other}) != first).any()
+    assert (images == before).all()
+    assert first.dtype == np.uint8
+    assert first.shape == images.shape
+
+
+def test_an_epoch_has_every_image_in_batches_of_one_size_in_another_order_each_time() -> None:
+    images = np.zeros((50, 32, 32, 3), np.uint8)
+    images[:, 0, 0, 0] = np.arange(50)
+    labels = np.arange(50)
+    orders = []
+    for epoch in (0, 1, 0):
+        made_of = list(batches(images, labels, Augmentation(), batch=16, seed=3, epoch=epoch))
+        assert [len(batch) for batch, _ in made_of] == [16] * steps_of(50, 16)
+        assert all((batch[:, 0, 0, 0] == classes).all() for batch, classes in made_of)
+        orders.append(np.concatenate([classes for _, classes in made_of]))
+        assert sorted(orders[-1][:50]) == list(range(50))
+    assert (orders[0] == orders[2]).all()
+    assert (orders[0] != orders[1]).any()
+
+
+def test_fewer_images_than_a_batch_are_one_batch() -> None:
+    made_of = list(batches(made(5), np.arange(5), ALL, batch=96, seed=0, epoch=0))
+    assert [sorted(classes) for _, classes in made_of] == [[0, 1, 2, 3, 4]]
+
+
+def test_a_fault_of_the_thread_comes_out() -> None:
+    with pytest.raises(ValueError, match="non-negative"):
+        list(batches(made(5), np.arange(5), ALL, batch=2, seed=-1, epoch=0))
