@@ -26,10 +26,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from lib.errors import BadSettings, NotPermitted, SourceUnavailable
 from lib.tweets.shapes import FAULTS, POSTS, clock
-from lib.tweets.window import Window
+from lib.tweets.window import Window, shown
 
 OVERLAP = 2_000_000  # microseconds that a cursor goes back, since events are only roughly in order
-FIRST_EVENT = 1.0  # seconds in which a connection with a cursor shows that it goes back
+AHEAD = 60.0  # seconds that the server's clock may be ahead of ours
 SILENCE = 30.0  # seconds: there are tens of posts a second
 PINGS = 10.0  # seconds between two, and to wait for an answer
 OPENING = 10.0
@@ -38,6 +38,7 @@ LARGEST = 16 << 20  # bytes of a frame; a post is a few thousand
 LOOK = 0.5  # seconds of waiting for a frame before another look at the clock
 SLICE = 0.1  # seconds of waiting before another look whether to go on
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+STEADY = 5.0  # seconds that a good connection lasts
 
 # Timeout, too early, too many requests (RFC 9110, 8470, 6585): like the server's own troubles these pass.
 _PASSING = {408, 425, 429}
@@ -68,7 +69,8 @@ class Jetstream:
         self._closed = threading.Event()
         self._connection: ClientConnection | None = None
         self._latest = 0  # time_us of the latest event
-        self._heard = 0.0  # when the last frame came, by the window's clock
+        self._opened: float | None = None  # when the present connection was made, by the window's clock
+        self._heard = 0.0  # when the last frame came
         self._news = False  # whether the connection has brought what hadn't come before
 
     def listen(self, window: Window) -> None:
@@ -77,10 +79,10 @@ class Jetstream:
         Raises NotPermitted where Jetstream refuses us before a line has come, and SourceUnavailable where there is none
         at this address. Where none can be reached until the end, the window was never connected.
         """
-        failures = 0
+        failures = 0  # connections in a row that didn't come about, or broke off early
         resumes = True
         while self._goes_on(window):
-            self._news = False
+            self._news, self._opened = False, None
             try:
                 with self._connected(window, self._latest if resumes else 0) as connection:
                     self._receive(connection, window, resumed=resumes and self._latest > 0)
@@ -88,10 +90,13 @@ class Jetstream:
                 if self._closed.is_set() or window.over.is_set():
                     return
                 window.lost(str(fault), since=fault.since)
-                failures = 0 if self._news else failures + 1
                 # what we can't take would come again from the same place
                 resumes = self._news or not fault.ours
-                self._wait(window, max(fault.wait, _delay(failures)))
+                lasted = 0.0 if self._opened is None else window.now() - self._opened
+                failures = 0 if lasted >= STEADY else failures
+                # from the beginning of one connection to the next
+                self._wait(window, max(fault.wait, _delay(failures) - lasted))
+                failures += 1
 
     def close(self) -> None:
         """Have `listen` return at once, whatever it waits for."""
@@ -142,13 +147,13 @@ class Jetstream:
             raise self._refusal(fault, window) from fault
         except ssl.SSLCertVerificationError as fault:
             raise self._hopeless(
-                f"{_shown(address)} showed a certificate that can't be trusted; check NIGHTDESK_JETSTREAM_URL and this "
+                f"{shown(address)} showed a certificate that can't be trusted; check NIGHTDESK_JETSTREAM_URL and this "
                 "machine's clock",
                 window,
             ) from fault
         except (InvalidProxy, ImportError) as fault:
             raise SourceUnavailable(
-                f"{_shown(address)} can't be reached through the proxy ({fault}); set another"
+                f"{shown(address)} can't be reached through the proxy ({fault.msg}); set another"
             ) from fault
         except (OSError, EOFError, ValueError, WebSocketException) as fault:
             raise _LostError(_why(fault)) from fault
@@ -161,14 +166,14 @@ class Jetstream:
         if status in _REFUSED:
             if not window.lines:
                 return NotPermitted(
-                    f"{_shown(self._address)} answered {answer}; it wants to know who asks, and Jetstream shouldn't: "
+                    f"{shown(self._address)} answered {answer}; it wants to know who asks, and Jetstream shouldn't: "
                     "check NIGHTDESK_JETSTREAM_URL"
                 )
             window.lost(f"the server answered {answer}")
             window.end(f"the server refused to go on: it answered {answer}")
         elif status not in _PASSING and status < 500:
             return self._hopeless(
-                f"{_shown(self._address)} answered {answer}, so it is no Jetstream; check NIGHTDESK_JETSTREAM_URL",
+                f"{shown(self._address)} answered {answer}, so it is no Jetstream; check NIGHTDESK_JETSTREAM_URL",
                 window,
             )
         return _LostError(f"the server answered {answer}", wait=_seconds(fault.response.headers.get("Retry-After")))
@@ -179,15 +184,10 @@ class Jetstream:
 
     def _receive(self, connection: ClientConnection, window: Window, *, resumed: bool) -> None:
         """Hand over frames until the window is over. Raises _LostError."""
-        opened = self._heard = window.now()
-        before = self._latest
-        standing = not resumed  # whether the window knows; one that resumes is to show first where it does
-        if standing:
-            window.connected()
+        self._opened = self._heard = window.now()
+        window.opened()
+        before, standing = self._latest, False
         while self._goes_on(window):
-            if not standing and window.now() - opened >= FIRST_EVENT:
-                standing = True
-                window.connected()
             try:
                 frame = connection.recv(min(LOOK, window.remaining), decode=False)
             except TimeoutError:
@@ -197,13 +197,12 @@ class Jetstream:
             except ConnectionClosed as fault:
                 raise self._closing(fault) from fault
             self._heard = window.now()
-            at = _time_us(frame)
+            at = _time_us(frame, (self._heard + AHEAD) * 1e6)
             if not standing:
                 standing = True
-                window.connected(filled=at is not None and at <= before)
-            if at is None or at > before:
-                self._news = True
-            self._latest = max(self._latest, at or 0)
+                window.connected(filled=resumed and 0 < at <= before)
+            self._news |= at > before
+            self._latest = max(self._latest, at)
             window.line(frame.translate(_LINE_ENDS) if b"\n" in frame or b"\r" in frame else frame)
 
     def _closing(self, fault: ConnectionClosed) -> _LostError:
@@ -219,15 +218,17 @@ class Jetstream:
         return _LostError("the connection broke off")
 
 
-def _time_us(frame: bytes) -> int | None:
+def _time_us(frame: bytes, latest: float) -> int:
+    """When an event happened, in microseconds since 1970; 0 where it has no time, or none that can be."""
     try:
-        return clock(frame).time_us
+        at = clock(frame).time_us
     except FAULTS:
-        return None
+        return 0
+    return at if 0 < at <= latest else 0
 
 
 def _delay(failures: int) -> float:
-    """Seconds before the next try: hardly any at first, then twice as many each time, with chance in them."""
+    """Seconds from one try to the next: hardly any at first, then twice as many each time, with chance in them."""
     if failures == 0:
         return random.uniform(0, 0.2)
     return min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(failures - 1, 10) * random.uniform(1, 1.5))
@@ -253,7 +254,7 @@ def _subscription(base_url: str) -> str:
             raise ValueError
     except ValueError:
         raise BadSettings(
-            f"Jetstream's address {base_url!r} is none; expected one such as wss://jetstream2.us-east.bsky.network"
+            f"Jetstream's address {shown(base_url)!r} is none; expected one such as wss://jetstream2.us-east.bsky.network"
         ) from None
     path = parts.path if parts.path not in ("", "/") else "/subscribe"
     asked = [(name, value) for name, value in parse_qsl(parts.query) if name not in ("wantedCollections", "cursor")]
@@ -262,12 +263,6 @@ def _subscription(base_url: str) -> str:
 
 def _with(address: str, **asked: str) -> str:
     return f"{address}&{urlencode(asked)}"
-
-
-def _shown(address: str) -> str:
-    """The address for people: without name, password and query, where secrets travel."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _is_here(address: str) -> bool:

@@ -5,6 +5,7 @@ until `window.over` is set, and returns early only where there is nothing more t
 `window.wait`, so that the window closes on time whatever the stream does; what doesn't return then is left behind.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Protocol
 from lib.errors import DeskError
 
 NO_MORE = "the source has no more"  # as the end of a window: not early, but all there is
+STANDS = 1.0  # seconds after which a connection that has brought nothing is one all the same
 
 
 class Source(Protocol):
@@ -61,6 +63,8 @@ class Window:
         self._waiting_bytes = 0
         self._lost_at: float | None = None
         self._lost_why = ""
+        self._tried_at: float | None = None  # when the connection was made that has yet to show that it stands
+        self._doubt = ""
 
     # for the source
 
@@ -77,15 +81,22 @@ class Window:
         if full:
             self.end(f"the cap of {self.max_posts:,} posts was reached")
 
-    def connected(self, *, filled: bool = False) -> None:
-        """The connection stands (again). `filled`: it starts where the last one broke off."""
+    def opened(self) -> None:
+        """A connection was made. Whether it stands is shown by what it brings (`connected`, `doubted`), or else by its
+        lasting STANDS seconds, or to the window's end."""
         with self._lock:
-            if self.over.is_set():
-                return
-            if self.ever_connected:
-                self.reconnects += 1
-            self.ever_connected = True
-            self._close_gap(filled)
+            self._tried_at, self._doubt = self.now(), ""
+
+    def doubted(self, why: str) -> None:
+        """What the connection opened last has brought isn't what was asked for: from now on only `connected` helps."""
+        with self._lock:
+            self._doubt = why
+
+    def connected(self, *, filled: bool = False) -> None:
+        """The connection stands (again), since it was opened. `filled`: it starts where the last one broke off."""
+        with self._lock:
+            if not self.over.is_set():
+                self._stand(filled)
 
     def lost(self, why: str, *, since: float | None = None) -> None:
         """There is no connection, or none could be made; `since` is seconds since 1970 where it began before now.
@@ -95,12 +106,9 @@ class Window:
         with self._lock:
             if self.over.is_set():
                 return
-            if self._lost_at is None:
-                start = self.started if not self.ever_connected else self.now()
-                self._lost_at = max(self.started, min(start, since)) if since is not None else start
-                self._lost_why = why
-            elif not self.ever_connected:
-                self._lost_why = why
+            if self._tried_at is not None and not self._doubt and self.now() - self._tried_at >= STANDS:
+                self._stand()
+            self._lose(why, since)
 
     def wait(self, seconds: float) -> bool:
         """Sleep, but not past the window's end; whether the window is still open."""
@@ -125,7 +133,11 @@ class Window:
             if not self.over.is_set():
                 self.why_over = why if self.remaining else ""  # whoever comes late ends nothing early
                 self.ended = min(self.now(), self.started + self.seconds)
-                self._close_gap(filled=False)
+                if self._tried_at is not None and not self._doubt:
+                    self._stand()
+                elif self._tried_at is not None:
+                    self._lose(self._doubt)
+                self._close_gap(self.ended)
                 self.over.set()
 
     def take(self) -> list[bytes]:
@@ -139,9 +151,24 @@ class Window:
         """How much there is to take."""
         return self._waiting_bytes
 
-    def _close_gap(self, filled: bool) -> None:
+    def _stand(self, filled: bool = False) -> None:
+        self._close_gap(self.now() if self._tried_at is None else self._tried_at, filled)
+        self.reconnects += self.ever_connected
+        self.ever_connected = True
+        self._tried_at = None
+
+    def _lose(self, why: str, since: float | None = None) -> None:
+        self._tried_at = None
+        if self._lost_at is None:
+            start = self.started if not self.ever_connected else self.now()
+            self._lost_at = max(self.started, min(start, since)) if since is not None else start
+            self._lost_why = why
+        elif not self.ever_connected:
+            self._lost_why = why
+
+    def _close_gap(self, end: float, filled: bool = False) -> None:
         if self._lost_at is not None:
-            self.gaps.append(Gap(self._lost_at, self.now(), self._lost_why, filled))
+            self.gaps.append(Gap(self._lost_at, end, self._lost_why, filled))
             self._lost_at = None
 
 
@@ -160,3 +187,11 @@ def run_source(source: Source, window: Window, failed: Callable[[BaseException],
     thread = threading.Thread(target=work, name=f"capture from {source.name}", daemon=True)
     thread.start()
     return thread
+
+
+def shown(address: str) -> str:
+    """A source's address for people, whether it is one or not: without name, password and query, where secrets travel.
+
+    A password may hold any character, so that all goes that stands before the last @.
+    """
+    return re.sub(r"^(\w+://)?.*@", r"\1", address.strip(), flags=re.DOTALL).partition("?")[0].partition("#")[0]

@@ -19,7 +19,7 @@ from tweepy import StreamingClient, StreamRule
 from lib.errors import BadSettings, DeskError, NotPermitted, SourceUnavailable
 from lib.tweets.parsing import Notice, Tweet, Unreadable, parse_line
 from lib.tweets.rules import DEFAULT_RULE, TAG, changes, refusal
-from lib.tweets.window import Window
+from lib.tweets.window import STANDS, Window, shown
 from lib.tweets.x_session import Bearer, BrokenOffError, RefusedError, Session
 
 FIELDS = {  # as tweepy names the parameters
@@ -29,11 +29,14 @@ FIELDS = {  # as tweepy names the parameters
     "place_fields": "full_name,country_code,place_type,name",
 }
 ENDPOINTS = {"filter": "filtered_stream", "sample": "sample_stream"}  # ids at /2/connections
-STEADY = 5.0  # seconds after which a connection is good though nothing came
-STEP = 0.25  # seconds: what the wait grows by after network errors, and the least from one connection to the next
+STEADY = 18.0  # seconds that a good connection lasts: X lets an app connect 50 times in 15 minutes
+STEP = 0.25  # seconds from a connection that broke off to the next, and twice as many after each that follows
+LONGEST = 16.0  # seconds: as long as X wants us to wait after network errors
 FIRST = 1.0  # seconds to wait after the first HTTP error, and twice as long after each that follows
 
 _HELD = ("TooManyConnections", "ConnectionException")
+_NO_JSON = (JSONDecodeError, RecursionError)
+_NO_RULES = {404, 405, 501}  # what a server answers that stands in for X and knows nothing of rules
 
 _WHAT_TO_DO = {
     400: "check the rule and the address",
@@ -81,7 +84,7 @@ class X:
         self._session = session = Session(self.base_url, self._bearer, window)
         stream, backoff, ruled = _Stream(session, window), Backoff(), self.stream == "sample"
         while session.goes_on():
-            since = None
+            since, held = None, False
             try:
                 if not ruled:
                     self._set_rule(stream, window)
@@ -93,16 +96,18 @@ class X:
             except RefusedError as fault:
                 why, pause = f"X answered {fault}", backoff.refused(fault)
                 if (failure := self._failure(fault)) is not None:
-                    if not window.lines:
+                    if not (window.lines and window.ever_connected):  # lines of a web page are nothing to keep
                         raise failure from fault
                     window.lost(why)
                     window.end(f"X refused the connection: {fault}")
-                elif _is_held(fault):
-                    self._release(stream)
+                held = _is_held(fault)
             else:
-                why, pause = stream.reason, backoff.broken_off(session)
+                why, held = stream.reason, stream.held
+                pause = backoff.held(session) if held else backoff.broken_off(session)
             if session.goes_on():
                 window.lost(why, since=since)
+                if held:
+                    self._release(stream)
                 window.wait(pause)
 
     def close(self) -> None:
@@ -111,29 +116,55 @@ class X:
             self._session.hang_up()
 
     def _set_rule(self, stream: "_Stream", window: Window) -> None:
-        """See to it that our rule, and no other of ours, is on X."""
+        """See to it that our rule, and no other of ours, is on X. Where that can't be known, the stream has to show it.
+
+        Raises BadSettings where X says that it doesn't take our rule.
+        """
+        notes = []
         try:
-            change = changes(stream.get_rules(), self.rule)
+            told, unknown = stream.get_rules(), ""
+        except _NO_JSON:
+            told, unknown = None, "it was no JSON"
+        except RefusedError as fault:
+            told, unknown = None, _passing(fault, _NO_RULES)
+        if unknown:
+            notes.append(
+                f"X's answer about its rules told nothing ({unknown}): others than the desk's may choose posts."
+            )
+        change = changes(told, self.rule)
+        try:
             if change.delete:
                 stream.delete_rules(list(change.delete))
-            if change.add and (words := self._add_rule(stream)):
-                raise BadSettings(f"X doesn't take the rule {self.rule!r} ({words}); mend the rule")
-        except JSONDecodeError as fault:
-            raise BrokenOffError("X's answer about its rules was no JSON") from fault
+        except _NO_JSON:
+            pass  # but done
+        except RefusedError as fault:
+            why = _passing(fault, {400, *_NO_RULES})
+            notes.append(
+                f"An older rule of the desk's couldn't be deleted from X ({why}): it is gone, or chooses posts."
+            )
+        if change.add and (why := self._add_rule(stream)):
+            notes.append(f"X didn't take the desk's rule ({why}): the posts are chosen by others, or by none.")
         window.foreign_rules = change.foreign
         if change.foreign:
-            window.notes.append(
+            notes.append(
                 f"The app has {len(change.foreign)} more on X than the desk's rule: posts that match them come along, "
                 "and are paid for."
             )
+        window.notes.extend(notes)
 
     def _add_rule(self, stream: "_Stream") -> str:
+        """Put our rule there; returns why that can't be done at this server, which may have no rules."""
         try:
-            return refusal(stream.add_rules(StreamRule(self.rule, TAG)))
+            words = refusal(stream.add_rules(StreamRule(self.rule, TAG)))
+        except _NO_JSON:
+            return ""  # but done
         except RefusedError as fault:
             if fault.status != 400:
-                raise
-            return refusal(fault.answer, str(fault))
+                return _passing(fault, _NO_RULES)
+            words = refusal(fault.answer, str(fault))
+        if words:
+            raise BadSettings(f"X doesn't take the rule {self.rule!r} ({words}); mend the rule")
+        return ""
 
     def _release(self, stream: "_Stream") -> None:
         """Have X end the app's connections to our stream: a dead process may have left one, and X allows one."""
@@ -160,30 +191,36 @@ class _Stream(StreamingClient):
         self.session = session
         self.window = window
         self.reason = ""  # what the stream last said about itself, unless a post came since
+        self.held = False  # whether it said that the app has its one connection already
+        self._stands = self._doubted = False
         self._fault: Exception | None = None
 
     def run(self, connect: Callable[..., None]) -> None:
         """Make the connection and read it to its end; returns where X told us to go, and `reason` says why."""
-        self.reason, self._fault = "", None
+        self.reason, self.held, self._stands, self._doubted, self._fault = "", False, False, False, None
         connect(**FIELDS)
         if self._fault is not None:
             raise self._fault
 
     def on_connect(self) -> None:
-        self.window.connected()
+        self.window.opened()
 
     def on_data(self, raw_data: bytes) -> None:
-        if raw_data.startswith(b'{"data"'):  # nearly all; whether errors stand beside the data is no matter here
+        line = self.session.bearer.cleared(raw_data)
+        if line.startswith(b'{"data"'):  # nearly all; whether errors stand beside the data is no matter here
             self.reason, posts = "", 1
+            self._show()
         else:
-            posts = self._read(raw_data)
-        self.window.line(raw_data, posts=posts)
+            posts = self._read(line)
+        self.window.line(line, posts=posts)
+
+    def on_keep_alive(self) -> None:
+        # a web page has empty lines, too, and so may an error object have one behind it
+        if not self.session.page and (not self._doubted or self.session.lasted >= STANDS):
+            self._show()
 
     def on_exception(self, exception: Exception) -> None:
         self._fault = exception
-
-    def on_keep_alive(self) -> None:
-        pass
 
     def on_closed(self, response: object) -> None:
         pass
@@ -196,42 +233,66 @@ class _Stream(StreamingClient):
         try:
             items = parse_line(line)
         except Unreadable:
+            if self.session.page and not self._stands:
+                self.reason = "X answered with a web page"
+            self._show(doubt="what came was no post")
             return 0
-        for each in items:
-            if isinstance(each, Notice):
-                self.reason = self.session.bearer.without(f"X said {each.kind}: {each.text}")[:300]
-                if "disconnect" in each.kind.lower() or each.kind in _HELD:
-                    self.running = False
+        notices = [each for each in items if isinstance(each, Notice)]
+        for each in notices:
+            self.reason = self.session.bearer.without(f"X said {each.kind}: {each.text}")[:300]
+            self.held |= each.kind in _HELD
+            if self.held or "disconnect" in each.kind.lower():
+                self.running = False
+        if len(notices) < len(items):
+            self._show()
+        elif notices:
+            self._show(doubt=self.reason)
         return sum(isinstance(each, Tweet) for each in items)
+
+    def _show(self, doubt: str = "") -> None:
+        """Tell the window whether this is a connection to X, as far as what has come so far shows it."""
+        if self._stands:
+            return
+        self._stands, self._doubted = not doubt, bool(doubt)
+        if doubt:
+            self.window.doubted(self.reason or doubt)
+        else:
+            self.window.connected()
 
 
 class Backoff:
-    """Seconds to wait before the next attempt, each time longer until a connection was good, with some chance in it.
+    """Seconds to wait before the next attempt, each time twice as long until a connection was good, with some chance.
 
     After X's "Handling disconnections"; the first waits for HTTP errors are shorter than its 5 s and 60 s, since a
-    window is short.
+    window is short. For network errors its steps of 0.25 s would be 63 connections in ten minutes: they double, too.
     """
 
     def __init__(self) -> None:
         self._tries: Counter[str] = Counter()
 
     def broken_off(self, session: Session) -> float:
-        """After a connection that ended or never was: at once if it was good, else up to 16 s."""
-        if session.connected_at is not None:
-            lasted = session.window.now() - session.connected_at
-            if session.heard_at is not None or lasted >= STEADY:
-                self._tries.clear()
-                return max(0.0, STEP - lasted) + random.uniform(0.0, 0.1)
-        self._tries["network"] += 1
-        return min(16.0, STEP * self._tries["network"]) + random.uniform(0.0, 0.1)
+        """After a connection that ended or never was: 0.25 s, 0.5 s, … up to 16 s, counted from its beginning."""
+        self._judge(session)
+        return max(0.0, self._doubled("network", STEP, LONGEST) - session.lasted)
+
+    def held(self, session: Session) -> float:
+        """After one over which X said that the app has its one connection already: as after an HTTP error."""
+        self._judge(session)
+        return self._doubled("http", FIRST, 320.0)
 
     def refused(self, fault: RefusedError) -> float:
         """After an HTTP error: as long as X asks for, else 1 s, 2 s, 4 s, … up to 320 s."""
-        self._tries["http"] += 1
+        wait = self._doubled("http", FIRST, 320.0)
         asked = 0.0 if _is_held(fault) else _asked(fault)
-        if asked > 0:
-            return asked + random.uniform(0.0, 0.5)
-        return min(320.0, FIRST * 2.0 ** min(self._tries["http"] - 1, 9)) * random.uniform(1.0, 1.25)
+        return asked + random.uniform(0.0, 0.5) if asked > 0 else wait
+
+    def _judge(self, session: Session) -> None:
+        if session.lasted >= STEADY:
+            self._tries.clear()
+
+    def _doubled(self, kind: str, first: float, longest: float) -> float:
+        self._tries[kind] += 1
+        return min(longest, first * 2.0 ** min(self._tries[kind] - 1, 9)) * random.uniform(1.0, 1.25)
 
 
 def _asked(fault: RefusedError) -> float:
@@ -253,6 +314,13 @@ def _is_held(fault: RefusedError) -> bool:
     return fault.status == 429 and any(word in str(fault.answer) for word in _HELD)
 
 
+def _passing(fault: RefusedError, statuses: set[int]) -> str:
+    """The refusal in words where it has one of these statuses; raises it where it doesn't."""
+    if fault.status not in statuses:
+        raise fault
+    return str(fault)
+
+
 def _checked(base_url: str) -> str:
     try:
         parts = urlsplit(base_url.strip())
@@ -261,5 +329,8 @@ def _checked(base_url: str) -> str:
     except ValueError:
         good = False
     if not good:
-        raise BadSettings(f"X's address is {base_url!r}; expected one such as https://api.x.com (NIGHTDESK_X_URL)")
+        raise BadSettings(
+            f"X's address {shown(base_url)!r} is none, or comes with a password or query that isn't shown; "
+            "expected one such as https://api.x.com (NIGHTDESK_X_URL)"
+        )
     return base_url.strip().rstrip("/")

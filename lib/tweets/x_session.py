@@ -63,6 +63,10 @@ class Bearer(AuthBase):
         """The text without the token, should a server have sent it back."""
         return text.replace(self._token, "…")
 
+    def cleared(self, line: bytes) -> bytes:
+        """The line without the token, likewise."""
+        return line.replace(self._token.encode(), "…".encode())
+
 
 class Session(requests.Session):
     """A session at `base_url` for the time of one window."""
@@ -75,6 +79,7 @@ class Session(requests.Session):
         self.closed = threading.Event()
         self.connected_at: float | None = None  # when the present stream began, by the window's clock
         self.heard_at: float | None = None  # when it last brought something
+        self.page = False  # whether it says that it is a web page
         self._response: requests.Response | None = None
 
     def request(self, method: str, url: str | bytes, *args: Any, **how: Any) -> requests.Response:
@@ -98,6 +103,7 @@ class Session(requests.Session):
         status = response.status_code
         if stream and status == 200:
             self.connected_at = self.window.now()
+            self.page = "html" in response.headers.get("Content-Type", "").lower()
             read = partial(lines, response, self.goes_on, self._heard)
             response.iter_lines = lambda **_: read()  # type: ignore[assignment, method-assign]
             return response
@@ -116,6 +122,11 @@ class Session(requests.Session):
     def goes_on(self) -> bool:
         """Whether there is still something to ask for."""
         return not self.closed.is_set() and self.window.remaining > 0
+
+    @property
+    def lasted(self) -> float:
+        """Seconds since the present stream began; 0 where there is none."""
+        return 0.0 if self.connected_at is None else self.window.now() - self.connected_at
 
     def _heard(self) -> None:
         self.heard_at = self.window.now()

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from itertools import count
 
 import pytest
 
@@ -96,6 +97,13 @@ def test_an_address_is_completed(given: str, wanted: str) -> None:
 def test_what_is_no_address_is_told_with_what_was_expected(given: str) -> None:
     with pytest.raises(BadSettings, match="expected one such as wss://"):
         Jetstream(given)
+
+
+@pytest.mark.parametrize("given", ["ws://u:PASSWORD@a.example:x", "u:PASSWORD@a.example", "ftp://a.example?PASSWORD"])
+def test_a_password_in_an_address_isn_t_shown(given: str) -> None:
+    with pytest.raises(BadSettings, match=r"a\.example") as told:
+        Jetstream(given)
+    assert "PASSWORD" not in str(told.value)
 
 
 @pytest.mark.parametrize("how", [RESET, END, CLOSE])
@@ -266,6 +274,73 @@ def test_tries_come_ever_more_rarely_until_something_came(fake_jetstream: FakeJe
     assert waits[0] <= 0.2
     assert 0.5 <= waits[1] <= 0.75
     assert waits[-1] == 30
+
+
+def starts(fake: FakeJetstream) -> list[float]:
+    """When connections were asked for, in seconds since the first."""
+    return [each.at - fake.asked[0].at for each in fake.asked]
+
+
+@pytest.mark.parametrize("end", [END, CLOSE])
+def test_bringing_news_does_not_make_a_short_connection_a_good_one(fake_jetstream: FakeJetstream, end: str) -> None:
+    numbers = count(1)
+    fake_jetstream.plan = [Script(lambda _: (post(next(numbers)), end))]
+    window = listened(Jetstream(fake_jetstream.url), 1.8)
+    assert 3 <= len(fake_jetstream.asked) <= 5
+    assert starts(fake_jetstream)[1] < 0.8, "the first time at once"
+    assert window.lines >= len(fake_jetstream.asked) - 1
+
+
+def test_a_connection_that_lasted_is_made_again_at_once_each_time(
+    fake_jetstream: FakeJetstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jetstream, "STEADY", 0.2)
+    numbers = count(1)
+    fake_jetstream.plan = [Script(lambda _: (post(next(numbers)), 0.25, END))]
+    window = listened(Jetstream(fake_jetstream.url), 2.5)
+    assert window.lines >= 5
+    assert all(gap.end - gap.start < 0.4 for gap in window.gaps[:-1])
+
+
+def test_the_wait_counts_from_the_beginning_of_the_connection(fake_jetstream: FakeJetstream) -> None:
+    numbers = count(1)
+    fake_jetstream.plan = [Script(lambda _: (post(next(numbers)), 0.8, END))]
+    window = listened(Jetstream(fake_jetstream.url), 2.6)
+    assert all(gap.end - gap.start < 0.4 for gap in window.gaps[:2])
+
+
+def test_a_server_that_only_ever_closes_was_never_connected(fake_jetstream: FakeJetstream) -> None:
+    fake_jetstream.plan = [stream(CLOSE)]
+    window = listened(Jetstream(fake_jetstream.url), 1.0)
+    assert not window.ever_connected
+    (gap,) = window.gaps
+    assert gap.start == window.started
+    assert "going away" in gap.why
+
+
+@pytest.mark.parametrize("time_us", [10**30, 9 * 10**18, int((time.time() + 3600) * 1e6), 0, -5, 1.5, None, "soon"])
+def test_a_time_that_can_t_be_is_neither_a_cursor_nor_news(fake_jetstream: FakeJetstream, time_us: object) -> None:
+    odd = event(3, time_us=time_us)
+    fake_jetstream.plan = [stream(odd, post(5), odd, 0.05, END), stream(odd, post(60))]
+    window = listened(Jetstream(fake_jetstream.url), 5, until=got(5))
+    assert [each.cursor for each in fake_jetstream.asked] == [None, START + 3_000_000]
+    assert window.take() == [odd, post(5), odd, odd, post(60)]
+    (gap,) = window.gaps
+    assert not gap.filled
+
+
+def test_the_server_s_clock_may_be_a_little_ahead(fake_jetstream: FakeJetstream) -> None:
+    ahead = int((time.time() + 20) * 1e6)
+    fake_jetstream.plan = [stream(event(3, time_us=ahead), 0.05, END), stream(post(60))]
+    listened(Jetstream(fake_jetstream.url), 5, until=got(2))
+    assert fake_jetstream.asked[1].cursor == ahead - jetstream.OVERLAP
+
+
+def test_what_a_proxy_is_asked_with_isn_t_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "ftp://me:PASSWORD@proxy.example")
+    with pytest.raises(SourceUnavailable, match="through the proxy") as told:
+        listened(Jetstream("wss://me:PASSWORD@a.example"), 2)
+    assert "PASSWORD" not in str(told.value)
 
 
 @pytest.mark.parametrize("script", [stream(), Script((), handshake_after=3), refusal(429, Retry_After="60")])

@@ -2,11 +2,11 @@
 
 import pytest
 
-from lib.errors import BadSettings
+from lib.errors import BadSettings, SourceUnavailable
 from lib.tweets.afinn import load_lexicon
 from lib.tweets.rules import DEFAULT_RULE, TAG, WORDS, changes, refusal, said
 from lib.tweets.x import X
-from tests.lib.tweets.fake_x import FILTER, RULES, SAMPLE, FakeX, answer, post, stream
+from tests.lib.tweets.fake_x import FILTER, RULES, SAMPLE, FakeX, Script, answer, post, stream
 from tests.lib.tweets.heard import TOKEN, TOO_MANY, bare, hear, hear_from
 
 
@@ -83,11 +83,85 @@ def test_a_rule_that_x_refuses_fails_with_its_words(fake_x: FakeX, status: int, 
     assert fake_x.asked(FILTER) == []
 
 
-def test_answers_about_rules_may_fail_and_be_odd(fake_x: FakeX):
-    fake_x.plan_rules = [answer(200, b"<html>"), answer(200, b"[]"), answer(201, {"data": None, "errors": None})]
+@pytest.mark.parametrize("told", [{"data": None, "errors": None}, [], "ok", {"data": {"id": "1"}}, [[[]]]])
+def test_answers_about_rules_may_be_odd(fake_x: FakeX, told: object):
+    fake_x.plan_rules = [answer(200, told), answer(201, told)]
     fake_x.plan = [stream(post(1))]
     heard = hear_from(fake_x, 20, max_posts=1)
-    assert heard.whys == ["X's answer about its rules was no JSON"]
+    assert (heard.lines, heard.whys, heard.window.notes) == (bare(post(1)), [], [])
+
+
+@pytest.mark.parametrize(
+    "taken",
+    [answer(201), answer(200), answer(204), answer(200, b"<html>"), answer(201, b"[" * 99_999)],
+    ids=["201", "200", "204", "page", "deep"],
+)
+def test_a_rule_is_taken_where_nothing_is_said_against_it(fake_x: FakeX, taken: Script):
+    fake_x.plan_rules = [answer(200, {}), taken]
+    fake_x.plan = [stream(post(1))]
+    heard = hear_from(fake_x, 20, max_posts=1)
+    assert (heard.lines, heard.whys, heard.window.notes) == (bare(post(1)), [], [])
+
+
+@pytest.mark.parametrize(
+    ("told", "why"),
+    [
+        (answer(404, {"title": "Not Found"}), "404 Not Found"),
+        (answer(405), "405 Method Not Allowed"),
+        (answer(501, b"<html>"), "501 Not Implemented"),
+        (answer(200, b"<html>"), "it was no JSON"),
+        (answer(200), "it was no JSON"),
+        (answer(204), "it was no JSON"),
+    ],
+    ids=["404", "405", "501", "page", "empty", "204"],
+)
+def test_a_server_that_tells_nothing_of_its_rules_is_listened_to_with_a_note(fake_x: FakeX, told: Script, why: str):
+    fake_x.plan_rules = [told]
+    fake_x.plan = [stream(post(1))]
+    heard = hear_from(fake_x, 20, max_posts=1)
+    assert heard.lines == bare(post(1))
+    (note,) = heard.window.notes
+    assert why in note
+    assert [each["tag"] for each in fake_x.rules] == [TAG], "ours is put there all the same"
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+def test_a_server_without_rules_is_listened_to_with_notes(fake_x: FakeX, status: int):
+    fake_x.plan_rules = [answer(status)] * 2
+    fake_x.plan = [stream(post(1))]
+    heard = hear_from(fake_x, 20, max_posts=1)
+    assert heard.lines == bare(post(1))
+    assert len(heard.window.notes) == 2
+    assert "didn't take the desk's rule" in heard.window.notes[1]
+
+
+def test_an_address_with_neither_rules_nor_stream_is_no_x(fake_x: FakeX):
+    fake_x.plan_rules, fake_x.plan = [answer(404)] * 2, [answer(404)]
+    heard = hear(X(TOKEN, fake_x.url), 30)
+    assert isinstance(heard.fault, SourceUnavailable)
+
+
+@pytest.mark.parametrize(
+    "told", [answer(400, {"errors": [{"message": "Rule does not exist"}]}), answer(404)], ids=["400", "404"]
+)
+def test_a_stale_rule_that_somebody_else_has_deleted_is_no_failure(fake_x: FakeX, told: Script):
+    old = {"id": "1", "value": "an older rule", "tag": TAG}
+    fake_x.rules = [old]
+    fake_x.plan_rules = [answer(200, {"data": [old]}), told]
+    fake_x.plan = [stream(post(1))]
+    heard = hear_from(fake_x, 20, max_posts=1)
+    assert heard.lines == bare(post(1))
+    (note,) = heard.window.notes
+    assert "older rule" in note and str(told.status) in note
+
+
+def test_notes_about_rules_are_made_once_though_rules_are_set_again(fake_x: FakeX, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lib.tweets.x.FIRST", 0.1)
+    fake_x.plan_rules = [answer(404), answer(503), answer(404)]
+    fake_x.plan = [stream(post(1))]
+    heard = hear_from(fake_x, 20, max_posts=1)
+    assert heard.whys == ["X answered 503 Service Unavailable"]
+    assert len(heard.window.notes) == 1
 
 
 def test_the_default_rule_is_one_that_x_takes_and_that_leans_to_no_mood():

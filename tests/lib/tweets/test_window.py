@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lib.errors import NotPermitted
-from lib.tweets.window import NO_MORE, Window, run_source
+from lib.tweets.window import NO_MORE, Window, run_source, shown
 
 
 class Recorded:
@@ -143,6 +143,80 @@ def test_what_happens_after_the_end_is_no_gap_and_no_connection():
     window.connected()
     assert window.gaps == []
     assert window.reconnects == 0
+
+
+def test_a_connection_that_has_shown_nothing_stands_if_it_is_open_at_the_end():
+    window = Window(10)
+    window.lost("refused")
+    time.sleep(0.1)
+    window.opened()
+    time.sleep(0.1)
+    assert not window.ever_connected
+    window.end()
+    assert window.ever_connected
+    assert gaps(window) == [(0.0, 0.1, "refused", False)]
+
+
+def test_a_connection_lost_at_once_was_none(monkeypatch: pytest.MonkeyPatch):
+    window = Window(10)
+    for _ in range(2):
+        window.opened()
+        time.sleep(0.05)
+        window.lost("closed")
+    assert (window.ever_connected, window.reconnects) == (False, 0)
+    monkeypatch.setattr("lib.tweets.window.STANDS", 0.05)
+    for _ in range(2):
+        window.opened()
+        time.sleep(0.1)
+        window.lost("closed later")
+    window.end()
+    assert (window.ever_connected, window.reconnects) == (True, 1)
+    assert [(gap.why, gap.start == window.started) for gap in window.gaps] == [
+        ("closed", True),
+        ("closed later", False),
+        ("closed later", False),
+    ]
+
+
+def test_a_connection_in_doubt_stands_only_by_what_it_brings(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lib.tweets.window.STANDS", 0.0)
+    window = Window(10)
+    window.opened()
+    window.doubted("a page")
+    window.lost("closed")
+    assert not window.ever_connected
+    window.opened()
+    window.doubted("an error")
+    time.sleep(0.1)
+    window.connected()
+    window.doubted("too late")
+    window.end()
+    assert window.ever_connected
+    assert gaps(window) == [(0.0, 0.0, "closed", False)], "it ends when the connection was made"
+
+
+def test_a_connection_in_doubt_at_the_end_was_none():
+    window = Window(10)
+    window.opened()
+    window.doubted("a page")
+    time.sleep(0.1)
+    window.end()
+    assert not window.ever_connected
+    assert gaps(window) == [(0.0, 0.1, "a page", False)]
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("http://u:p@h.example:1/2?key=p#p", "http://h.example:1/2"),
+        ("wss://u:p/p?p@h.example", "wss://h.example"),
+        ("u:p@h.example", "h.example"),
+        ("http://[::1", "http://[::1"),
+        ("", ""),
+    ],
+)
+def test_addresses_are_shown_without_what_may_be_secret(given: str, wanted: str):
+    assert shown(given) == wanted
 
 
 def test_a_source_with_nothing_more_ends_the_window():

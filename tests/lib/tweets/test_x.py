@@ -137,15 +137,6 @@ def test_a_stop_ends_a_stream_that_says_nothing(fake_x: FakeX):
     assert heard.window.gaps == []
 
 
-@pytest.mark.parametrize("said", [(), (KEEP_ALIVE,), (post(1),)], ids=["nothing", "a keep-alive", "a post"])
-def test_a_stream_closed_again_and_again_is_no_hot_loop(fake_x: FakeX, said: tuple[bytes, ...]):
-    fake_x.plan = [stream(*said, CLOSE)]
-    heard = hear_from(fake_x, 1.2)
-    assert 2 <= len(fake_x.asked(FILTER)) <= 6
-    assert heard.whys[0] == "X closed the connection"
-    assert heard.seconds == pytest.approx(1.2, abs=0.5)
-
-
 def test_a_good_connection_that_closes_is_made_again_at_once(fake_x: FakeX):
     fake_x.plan = [stream(post(1), 0.4, CLOSE), stream(post(2))]
     heard = hear_from(fake_x, 20, max_posts=2)

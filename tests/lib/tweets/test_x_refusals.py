@@ -157,3 +157,21 @@ def test_a_token_that_can_t_be_one_isn_t_shown(token: str):
 def test_an_address_that_can_t_be_one_is_named(url: str):
     with pytest.raises(BadSettings, match="NIGHTDESK_X_URL"):
         X(TOKEN, url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://u:PASSWORD@x.example",
+        "http://PASSWORD@x.example:1/2",
+        "http://u:PASS/PASSWORD@x.example",
+        "http://u:PASS?PASSWORD#@x.example",
+        "http://u:PASSWORD@[x.example",
+        "u:PASSWORD@x.example",
+        "http://x.example?key=PASSWORD",
+    ],
+)
+def test_a_password_in_an_address_isn_t_shown(url: str):
+    with pytest.raises(BadSettings, match=r"x\.example") as caught:
+        X(TOKEN, url)
+    assert "PASS" not in str(caught.value)
