@@ -103,7 +103,7 @@ def from_source(source: Source, options: Any, stop: Stop, advance: Callable[[int
         run.metrics = _what_was_tried(source, window)
         raise
     if not heard.connected and not found:
-        _drop_if_empty(run, name)
+        _drop(run, name)
         run.metrics = _what_was_tried(source, window)
         if stop.signal:
             raise Interrupted(signal_number(stop.signal))
@@ -133,8 +133,12 @@ def _what_was_tried(source: Source, window: Window) -> dict[str, Any]:
 def _drop_if_empty(run: Any, name: str) -> None:
     path = run.settings.data / name
     if not path.exists() or not path.stat().st_size:
-        path.unlink(missing_ok=True)
-        tables.drop_recording(run.db, name)
+        _drop(run, name)
+
+
+def _drop(run: Any, name: str) -> None:
+    (run.settings.data / name).unlink(missing_ok=True)
+    tables.drop_recording(run.db, name)
 
 
 def _joined(found: list[tuple[Recording, float]], heard: Heard, data: Path, name: str, told: str) -> Material:

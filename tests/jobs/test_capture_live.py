@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lib.tweets.fake_x import RESET, answer, post, stream
+from tests.lib.tweets.fake_x import CLOSE, RESET, answer, post, stream
 
 DATE = ("--date", "2024-06-01")
 TOKEN = "AAAAsecretAAAA"
@@ -227,3 +227,10 @@ def test_a_capture_left_behind_forgets_what_is_deleted_later(live):
     live.json("--source", "x", "--minutes", "0.03", "--date", "2024-06-08", env=live.at_x)
     assert b"secret" not in captured(live)
     assert b"kept" in captured(live)
+
+
+def test_a_server_that_only_talks_nonsense_is_69_and_leaves_no_capture(live):
+    live.x.plan = [stream(b"<html>Down for maintenance</html>\r\n", CLOSE, content_type="text/html")]
+    code, said = live.json("--source", "x", "--minutes", "0.04", env=live.at_x)
+    assert (code, said["status"]) == (69, "failed")
+    assert not list(live.data.glob("captures/*"))
