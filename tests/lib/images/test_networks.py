@@ -14,8 +14,6 @@ from lib.images.networks import build_network, describe_layers, exportable, firs
 from lib.images.recipes import RECIPES, SEED, rate_at
 
 # TensorFlow 2.21 with NumPy 2.4
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 STATISTICS = (np.array([129.304, 124.070, 112.434]), np.array([68.170, 65.392, 70.418]))
 LOAD = """
 import sys

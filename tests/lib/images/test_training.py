@@ -20,8 +20,6 @@ from lib.images.resume import STATE, Epoch, State, forget_state, load_state, sav
 from lib.images.training import Clock, Trained, images_an_epoch, train
 
 # TensorFlow 2.21 with NumPy 2.4
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
 ROOT = Path(__file__).parents[3]
 SMALL = replace(SEED, widths=(4, 4, 4), batch=32, epochs=4)
 RESIDUAL = replace(FAST, widths=(4, 4, 8), batch=32, epochs=4, learning_rate=0.05, dropout=0.2)
