@@ -19,7 +19,7 @@ from lib.images.saving import foreign_classes, load, stage, stage_file
 from lib.store import open_store
 from tests.lib.images.nights import card_of, night
 
-# Keras 3.15 hands NumPy its tensors in the old wayIMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
 
 
 def network(compiled: bool = True, **last: Any) -> Any:
