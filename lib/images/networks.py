@@ -122,8 +122,8 @@ def _residual(images: Tensor, recipe: Recipe, seeds: Iterator[int], precision: s
 
     Each stage halves the image; from the second on, where an image is 8 x 8 and a convolution costs less, it ends in a
     residual branch of one convolution. The image is halved by pooling: on a processor a convolution with strides takes
-    longer, backward, than one without and the pooling (330 images a second with a strided stem of 64 filters, 760 with one of 32 and a
-    pool).
+    longer, backward, than one without and the pooling (330 images a second with a strided stem of 64 filters, 760 with
+    one of 32 and a pool).
     """
     layers = keras.layers
 
