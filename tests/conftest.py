@@ -1,11 +1,19 @@
 """What tests of every part share."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.lib.tweets.fake_jetstream import FakeJetstream, running_fake_jetstream
 from tests.lib.tweets.fake_x import FakeX, running_fake_x
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ctrl_c_works() -> None:
+    """A shell's background jobs ignore Ctrl-C, and so would what the tests start from there."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
