@@ -10,10 +10,11 @@ from tests.lib.tweets.fake_x import FakeX, running_fake_x
 
 
 @pytest.fixture(scope="session", autouse=True)
-def ctrl_c_works() -> None:
-    """A shell's background jobs ignore Ctrl-C, and so would what the tests start from there."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def no_signal_put_off() -> None:
+    """A shell's background jobs ignore Ctrl-C, those of nohup a hangup; what the tests start from there would, too."""
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture
