@@ -92,6 +92,7 @@ def from_source(source: Source, options: Any, stop: Stop, advance: Callable[[int
     before the first.
     """
     data, seconds = run.settings.data, options.minutes * 60
+    drop_replaced(run)  # as a run that was killed after its commit hasn't
     found = take_up(run, source.name)
     name = f"{FOLDER}/{run.date}-{run.id}.jsonl.gz"
     window = Window(seconds, max_posts=options.max_posts if source.name == "x" else None)
