@@ -4,7 +4,8 @@ The SVG holds CSS variables, so one picture serves light and dark. It has no tex
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +52,28 @@ class Figure:
     svg: Markup
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
+
+
+def of_rows(rows: Sequence[Mapping[str, Any]]) -> Any:
+    """An Altair chart of these rows, without a mark yet."""
+    import altair as alt  # loads for most of a second
+
+    return alt.Chart({"values": list(rows)})
+
+
+def shortened(text: str, most: int) -> str:
+    """A text cut to a label's length, `most` characters."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def apart(labels: Iterable[str]) -> list[str]:
+    """The labels with a number at those that are the same once shortened: a scale has one place for each name."""
+    seen: Counter[str] = Counter()
+    result = []
+    for label in labels:
+        seen[label] += 1
+        result.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return result
 
 
 def figure(chart: Any, title: str, finding: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Figure:

@@ -7,16 +7,12 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.charts import ACCENT, INK, MUTED, RULE, SERIES, Figure, figure
+from lib.charts import ACCENT, INK, MUTED, RULE, SERIES, Figure, figure, of_rows
 from lib.images.evaluation import Evaluation
 from lib.images.gallery import spoken
 
 MOVERS = 12  # classes in the chart of what moved
 FEW_EPOCHS = 25  # up to so many have a point each
-
-
-def _chart(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
-    return alt.Chart({"values": list(rows)})
 
 
 def learning_curves(epochs: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -69,7 +65,7 @@ def _curves(epochs: Sequence[Mapping[str, Any]], name: str, title: str, form: st
     y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(format=form, tickCount=5))
     layers: list[Any] = []
     for kind, colour in (("training", SERIES[1]), ("validation", SERIES[0])):
-        base = _chart([row for row in rows if row["kind"] == kind]).encode(x=x, y=y)
+        base = of_rows([row for row in rows if row["kind"] == kind]).encode(x=x, y=y)
         layers.append(base.mark_line(stroke=colour, strokeDash=[5, 3] if kind == "training" else [1, 0]))
         if count <= FEW_EPOCHS:
             layers.append(
@@ -82,7 +78,7 @@ def _curves(epochs: Sequence[Mapping[str, Any]], name: str, title: str, form: st
                     stroke=colour,
                 )
             )
-        label = _chart([{**lasts[kind], "text": kind}]).encode(x=x, y=y, text="text:N")
+        label = of_rows([{**lasts[kind], "text": kind}]).encode(x=x, y=y, text="text:N")
         layers.append(label.mark_text(align="left", dx=7, dy=-6 if kind == top else 8, color=colour, fontWeight="bold"))
     return alt.layer(*layers).properties(width=300, height=210)
 
@@ -106,7 +102,7 @@ def movers(its: Evaluation, champion: Evaluation, names: Sequence[str]) -> Figur
         for place in shown
     ]
     reach = max(abs(row["points"]) for row in rows) * 1.3
-    base = _chart(rows).encode(
+    base = of_rows(rows).encode(
         y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelColor=INK)),
         x=alt.X(
             "points:Q",
@@ -115,7 +111,7 @@ def movers(its: Evaluation, champion: Evaluation, names: Sequence[str]) -> Figur
             axis=alt.Axis(tickCount=4, labelOverlap=False),
         ),
     )
-    zero = _chart([{"points": 0}]).mark_rule(stroke=INK).encode(x="points:Q")
+    zero = of_rows([{"points": 0}]).mark_rule(stroke=INK).encode(x="points:Q")
     layers: list[Any] = [zero]
     up, down = base.transform_filter("datum.points > 0"), base.transform_filter("datum.points < 0")
     layers += [up.mark_bar(height=11, fill=SERIES[0]), down.mark_bar(height=11, fill=SERIES[1])]
@@ -170,7 +166,7 @@ def history(nights: Sequence[Mapping[str, Any]]) -> Figure | None:
         axis=alt.Axis(values=ends, labelExpr=said, grid=False, labelFlush=False),
     )
     y = alt.Y("accuracy:Q", title="accuracy", scale=alt.Scale(zero=False), axis=alt.Axis(format=".0%", tickCount=5))
-    base = _chart(rows).encode(x=x, y=y)
+    base = of_rows(rows).encode(x=x, y=y)
     line = base.mark_line(stroke=RULE, strokeWidth=1.5)
     bars = base.mark_rule(stroke=MUTED).encode(
         y=alt.Y("accuracy_low:Q", scale=alt.Scale(zero=False)), y2="accuracy_high:Q"

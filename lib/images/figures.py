@@ -7,16 +7,12 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from lib.charts import ACCENT, INK, MUTED, SERIES, Figure, figure
+from lib.charts import ACCENT, INK, MUTED, SERIES, Figure, figure, of_rows
 from lib.images.evaluation import Evaluation, wilson
 from lib.images.gallery import spoken
 
 _CELL = 27  # pixels, the side of a cell of the heat map
 _ROW = 13  # pixels, a class's height in the chart of all
-
-
-def _chart(rows: Sequence[Mapping[str, Any]]) -> alt.Chart:
-    return alt.Chart({"values": list(rows)})
 
 
 def class_dots(its: Evaluation, names: Sequence[str]) -> Figure:
@@ -56,7 +52,7 @@ def class_dots(its: Evaluation, names: Sequence[str]) -> Figure:
 
 def _dots(rows: Sequence[Mapping[str, Any]]) -> Any:
     scale = alt.Scale(domain=[0, 1])
-    base = _chart(rows).encode(
+    base = of_rows(rows).encode(
         y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelColor=INK)),
     )
     x = alt.X(
@@ -80,7 +76,7 @@ def superclass_heat(its: Evaluation, names: Sequence[str]) -> Figure:
         for j in range(len(labels))
         if shares[i, j] >= 0.005
     ]
-    base = _chart(rows).encode(
+    base = of_rows(rows).encode(
         x=alt.X(
             "as:N",
             sort=None,
@@ -139,14 +135,14 @@ def reliability(its: Evaluation) -> Figure:
     scale = alt.Scale(domain=[0, 1])
     x = alt.X("confidence:Q", title=None, scale=scale, axis=alt.Axis(format=".0%", labels=False, ticks=False))
     y = alt.Y("accuracy:Q", title="share that is right", scale=scale, axis=alt.Axis(format=".0%", tickCount=5))
-    line = _chart([{"confidence": 0, "accuracy": 0}, {"confidence": 1, "accuracy": 1}]).encode(x=x, y=y)
+    line = of_rows([{"confidence": 0, "accuracy": 0}, {"confidence": 1, "accuracy": 1}]).encode(x=x, y=y)
     diagonal = line.mark_line(stroke=MUTED, strokeDash=[4, 4], strokeWidth=1.2)
-    base = _chart(rows).encode(x=x, y=y)
+    base = of_rows(rows).encode(x=x, y=y)
     gaps = base.mark_rule(stroke=SERIES[1], strokeWidth=3, opacity=0.6).encode(y2="confidence:Q")
     curve = base.mark_line(stroke=ACCENT)
     dots = base.mark_point(shape="square", filled=True, fill=ACCENT, size=44, opacity=1)
     upper = alt.layer(diagonal, gaps, curve, dots).properties(width=420, height=260)
-    bars = _chart(rows).mark_bar(fill=ACCENT, fillOpacity=0.45, stroke="var(--paper)")
+    bars = of_rows(rows).mark_bar(fill=ACCENT, fillOpacity=0.45, stroke="var(--paper)")
     lower = bars.encode(
         x=alt.X("low:Q", title="how sure the network is", scale=scale, axis=alt.Axis(format=".0%", grid=False)),
         x2="high:Q",

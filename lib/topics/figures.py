@@ -1,45 +1,25 @@
 """How the weekly topics become charts."""
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any
 
 import altair as alt
 
-from lib.charts import ACCENT, INK, MUTED, SERIES, Figure, figure
+from lib.charts import ACCENT, INK, MUTED, SERIES, Figure, apart, figure, of_rows, shortened
 from lib.topics.summary import Summary, Topic
 
 LABEL_CHARACTERS = 34
 _CELL = 26  # pixels, the height of a heat map's row
 
 
-def _short(text: str, most: int = LABEL_CHARACTERS) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
-
-
-def _apart(labels: Iterable[str]) -> list[str]:
-    """The labels with a number at those that are the same once shortened: a scale has one place for each name."""
-    seen: Counter[str] = Counter()
-    result = []
-    for label in labels:
-        seen[label] += 1
-        result.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
-    return result
-
-
-def _chart(rows: list[dict[str, Any]]) -> alt.Chart:
-    return alt.Chart({"values": rows})
-
-
 def _name(topic: Topic) -> str:
-    return f"{topic.id} · {_short(topic.label)}"
+    return f"{topic.id} · {shortened(topic.label, LABEL_CHARACTERS)}"
 
 
 def word_bars(topic: Topic) -> Figure:
     """A topic's ten words as bars, on a scale of its own: one topic of few words would flatten all the others."""
-    names = _apart(_short(word.replace("_", " "), 24) for word, _ in topic.words)
+    names = apart(shortened(word.replace("_", " "), 24) for word, _ in topic.words)
     rows = [{"word": name, "weight": weight} for name, (_, weight) in zip(names, topic.words, strict=True)]
-    base = _chart(rows).encode(
+    base = of_rows(rows).encode(
         y=alt.Y("word:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelColor=INK)),
         x=alt.X("weight:Q", title=None, axis=None, scale=alt.Scale(domain=[0, topic.words[0][1] * 1.35])),
     )
@@ -58,7 +38,7 @@ def distance_map(summary: Summary) -> Figure:
     ]
     reach = max((max(abs(row["x"]), abs(row["y"])) for row in rows), default=0.0) * 1.25 or 1.0
     plane = alt.Axis(labels=False, ticks=False, domain=False, title=None, values=[0])
-    base = _chart(rows).encode(
+    base = of_rows(rows).encode(
         x=alt.X("x:Q", scale=alt.Scale(domain=[-reach, reach]), axis=plane),
         y=alt.Y("y:Q", scale=alt.Scale(domain=[-reach, reach]), axis=plane),
     )
@@ -95,13 +75,13 @@ def _nearest(summary: Summary) -> str:
 
 def publication_heat(summary: Summary) -> Figure:
     """Topics by publication: each row is what a publication's words are about."""
-    labels = _apart(f"{_short(name, 26)} ({count:,})" for name, count, _ in summary.publications)
+    labels = apart(f"{shortened(name, 26)} ({count:,})" for name, count, _ in summary.publications)
     rows = [
         {"publication": label, "topic": _name(topic), "share": share}
         for label, (_, _, shares) in zip(labels, summary.publications, strict=True)
         for topic, share in zip(summary.topics, shares, strict=True)
     ]
-    base = _chart(rows).encode(
+    base = of_rows(rows).encode(
         x=alt.X(
             "topic:N",
             sort=None,
@@ -144,7 +124,7 @@ def over_time(summary: Summary) -> Figure | None:
     ]
     names = [name for name, _, _ in summary.periods]
     ends = f"datum.value == 0 ? '{names[0]}' : datum.value == {len(names) - 1} ? '{names[-1]}' : ''"
-    base = _chart(rows).encode(
+    base = of_rows(rows).encode(
         x=alt.X(
             "period:Q",
             title=None,

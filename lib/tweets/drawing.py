@@ -6,7 +6,7 @@ from typing import Any
 
 import altair as alt
 
-from lib.charts import INK, MUTED, SERIES
+from lib.charts import INK, MUTED, SERIES, of_rows, shortened
 from lib.reports import signed
 from lib.tweets.mood import Mean
 
@@ -30,10 +30,6 @@ _LANGUAGES = {
     "tl": "Tagalog", "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese", "zh": "Chinese",
     "zxx": "no words",
 }  # fmt: skip
-
-
-def of_rows(rows: list[dict[str, Any]]) -> alt.Chart:
-    return alt.Chart({"values": rows})
 
 
 def signed_axis(ticks: int, grid: bool = True) -> alt.Axis:
@@ -70,17 +66,7 @@ def language_name(tag: str) -> str:
 
 def short(text: str) -> str:
     """A stranger's text, cut to a label's length."""
-    return text if len(text) <= LABEL_CHARACTERS else f"{text[: LABEL_CHARACTERS - 1]}…"
-
-
-def apart(labels: Sequence[str]) -> list[str]:
-    """The labels with a number at those that are the same once shortened: a scale has one place for each name."""
-    seen: dict[str, int] = {}
-    result = []
-    for label in labels:
-        seen[label] = seen.get(label, 0) + 1
-        result.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
-    return result
+    return shortened(text, LABEL_CHARACTERS)
 
 
 def diverging(rows: list[dict[str, Any]], title: str, room: float = 0.75) -> Any:

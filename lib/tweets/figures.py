@@ -5,20 +5,18 @@ from datetime import UTC, datetime, tzinfo
 
 import altair as alt
 
-from lib.charts import ACCENT, INK, MUTED, RULE, Figure, figure
+from lib.charts import ACCENT, INK, MUTED, RULE, Figure, apart, figure, of_rows
 from lib.reports import signed
 from lib.tweets.drawing import (
     MINUS,
     PLAIN_AXIS,
     ROW,
     WIDTH,
-    apart,
     colour,
     diverging,
     interval,
     language_name,
     lookup,
-    of_rows,
     short,
     signed_axis,
     whole,
