@@ -6,9 +6,7 @@ Members are read here and written as plain new files with the umask's mode: `tar
 is not used, since the tar filters of some Python patch versions can be led outside by links (CVE-2025-4517).
 """
 
-import bz2
 import errno
-import gzip
 import io
 import lzma
 import os
@@ -25,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from lib import files
+from lib.compressed import is_damage, unpacked
 from lib.errors import BadData, CannotWrite, SourceUnavailable
 
 LIMIT_BYTES = 2 << 30  # CIFAR-10's Python batches are 6 files of 31 MB each
@@ -32,18 +31,7 @@ LIMIT_MEMBERS = 100_000
 PIECE = 1 << 16  # bytes copied at a time
 LONGEST_READ = 1 << 17  # bytes; the longest honest header is a path's few thousand, and tarfile's own buffer is this
 
-_MAGIC = {
-    b"PK\x03\x04": "zip",
-    b"PK\x05\x06": "zip",  # one without members
-    b"\x1f\x8b": "gzip",
-    b"BZh": "bzip2",
-    b"\xfd7zXZ\x00": "xz",
-}
-_UNPACK: dict[str, Callable[[BinaryIO], Any]] = {
-    "gzip": lambda file: gzip.GzipFile(fileobj=file),
-    "bzip2": bz2.BZ2File,
-    "xz": lzma.LZMAFile,
-}
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # the second: one without members
 
 # What the readers raise on damaged bytes, which none of them documents in full.
 _DAMAGE = (
@@ -93,7 +81,7 @@ def extract(
         aside.mkdir()
     try:
         with _damage(archive), archive.open("rb") as file:
-            members = _zip_members if _kind(file) == "zip" else _tar_members
+            members = _zip_members if _head(file).startswith(_ZIP) else _tar_members
             left = limit_bytes
             for count, (name, is_folder, opened) in enumerate(members(archive, file, limit_bytes), start=1):
                 if count > limit_members:
@@ -116,20 +104,19 @@ def extract(
     return folder
 
 
-def _kind(file: BinaryIO) -> str:
-    """What an archive is by its first bytes; "tar" where nothing else is known. The file stands at its beginning."""
+def _head(file: BinaryIO) -> bytes:
+    """An archive's first bytes; the file stands at its beginning. Of a plain tar they are none.
+
+    That begins with a member's name, which may look like any packer's mark; its own mark stands at 257.
+    """
     file.seek(0)
     head = file.read(tarfile.BLOCKSIZE)
     file.seek(0)
-    # A plain tar begins with a member's name, which may look like anything; its own mark stands at 257.
-    if head[257:262] == b"ustar":
-        return "tar"
-    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "tar")
+    return b"" if head[257:262] == b"ustar" else head
 
 
 def _tar_members(archive: Path, file: BinaryIO, limit_bytes: int) -> Iterator[Member]:
-    unpack = _UNPACK.get(_kind(file))
-    with unpack(file) if unpack else file as plain:
+    with unpacked(file, _head(file)) or file as plain:
         guarded: Any = _Guarded(plain, archive)
         with tarfile.open(fileobj=guarded, mode="r:") as tar:
             claimed = 0
@@ -175,7 +162,7 @@ class _Guarded(io.RawIOBase):
     patch versions back to the same header for ever (CVE-2025-8194).
     """
 
-    def __init__(self, stream: BinaryIO, archive: Path) -> None:
+    def __init__(self, stream: IO[bytes], archive: Path) -> None:
         self._stream, self._archive = stream, archive
 
     def read(self, size: int = -1) -> bytes:
@@ -254,8 +241,7 @@ def _damage(archive: Path) -> Iterator[None]:
     try:
         yield
     except OSError as fault:
-        # gzip and bz2 raise it bare, zipfile with EINVAL where an offset is nonsense; the rest is the disk's.
-        if fault.errno not in (None, errno.EINVAL):
+        if not is_damage(fault):
             raise
         raise _damaged(archive, fault) from fault
     except _DAMAGE as fault:
