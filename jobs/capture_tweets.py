@@ -105,7 +105,7 @@ def capture_tweets(run: Any, options: Any) -> None:
             ),
             foreign_rules=material.foreign_rules,
             known_gone=tables.deleted_before(run.db),
-            go_on=lambda: source is not None or not stop.signal,
+            go_on=lambda: source is not None or not stop.came,
             advance=advance,
         )
         material = session.ended(material, read, stop)

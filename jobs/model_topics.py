@@ -59,14 +59,14 @@ def tables() -> list[Any]:
 def model_topics(run: Any, options: Any) -> None:
     """Find the topics in the week's articles, and report on them."""
     # gensim takes most of a second to load, which --help need not wait for
-    from lib.files import is_demo
+    from lib.files import is_demo, shown
     from lib.reports import settings_list
     from lib.topics import figures, files
     from lib.topics import tables as topic_tables
     from lib.topics.articles import read_articles
     from lib.topics.corpus import Documents, build_corpus, learn_phrases, spool_articles
     from lib.topics.model import chunk_size, fit_topics, infer_topics, training_articles
-    from lib.topics.sources import csv_files, shown
+    from lib.topics.sources import csv_files
     from lib.topics.summary import summarise
     from lib.topics.text import stop_words
 

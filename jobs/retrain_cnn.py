@@ -2,8 +2,7 @@
 
     python -m jobs.retrain_cnn --recipe fast --minutes 5
 
-Fetches the archive once into data/archives, trains in a process of its own, keeps the champion in data/models and
-writes reports/retrain_cnn/DATE.html.
+Fetches the archive once, keeps the champion in data/models and writes reports/retrain_cnn/DATE.html.
 """
 
 from pathlib import Path
@@ -53,7 +52,7 @@ def migrations() -> list[Any]:
 def retrain_cnn(run: Any, options: Any) -> None:
     """Retrain the CIFAR-100 network, and promote it if it is better than the champion."""
     # Keras and what carries it take seconds to load, which --help need not wait for
-    from lib.files import is_demo
+    from lib.files import is_demo, shown
     from lib.images import champion, saving, summary, tables
     from lib.images.archive import fetch, read_archive
     from lib.images.evaluation import evaluate
@@ -66,6 +65,7 @@ def retrain_cnn(run: Any, options: Any) -> None:
     from lib.reports import settings_list
 
     data, recipe = run.settings.data, RECIPES[options.recipe]
+    folder = data / "training" / recipe.name
     with run.stage("fetching", unit="bytes") as advance:
         path = fetch(options.archive, data, checksum=options.checksum, progress=advance)
     run.demo = run.demo or is_demo([path])
@@ -80,7 +80,6 @@ def retrain_cnn(run: Any, options: Any) -> None:
 
     epochs = options.epochs or (None if options.minutes else recipe.epochs)
     total = epochs * images_an_epoch(recipe, len(training)) if epochs else None
-    folder = data / "training" / recipe.name
     with run.stage("training", total, "images") as advance:
         trained = train(
             recipe,
@@ -102,33 +101,39 @@ def retrain_cnn(run: Any, options: Any) -> None:
         theirs = predict(standing.model, validation[0]) if standing.model is not None else None
         verdict = judge(standing.card, theirs, material, chances, validation[1])
     with run.stage("testing"):  # all is decided: the one look at the test images
-        tested = [
-            evaluate(predict(each, archive.test_images), archive.test_fine, archive.superclass_of)
-            for each in (model, standing.model)
-            if each is not None
-        ]
         judged = evaluate(chances, validation[1], archive.superclass_of)
-    known = (run.id, run.date, recipe.name, options.seed, material, trained, judged, tested[0], verdict, standing.card)
-    before = tested[1] if standing.model is not None else None
-    night = summary.Night(*known, champion_test=before, notes=[*notes, *standing.notes])
-    card = summary.card(night, staged)
-    run.metrics, run.message = (
-        summary.metrics(night, data, loading=run.stages.seconds["reading"]),
-        summary.one_sentence(night),
+        tested = evaluate(predict(model, archive.test_images), archive.test_fine, archive.superclass_of)
+        before = None
+        if standing.model is not None:
+            before = evaluate(predict(standing.model, archive.test_images), archive.test_fine, archive.superclass_of)
+    night = summary.Night(
+        run=run.id,
+        date=run.date,
+        recipe=recipe.name,
+        seed=options.seed,
+        material=material,
+        trained=trained,
+        validation=judged,
+        test=tested,
+        verdict=verdict,
+        champion=standing.card,
+        champion_test=before,
+        notes=[*notes, *standing.notes],
     )
+    card = summary.card(night, staged)
+    run.metrics = summary.metrics(night, data, loading=run.stages.seconds["reading"])
+    run.message = summary.one_sentence(night)
     run.save(lambda db: summary.save(db, night, card))
     run.after_commit += [lambda: champion.settle(run.db, data), lambda: forget_state(folder)]
     with run.stage("charts"):
         nights = tables.nights(run.db, run.date, summary.NIGHTS_SHOWN)
-        layers, filters = describe_layers(model), first_filters(model)
-        page = summary.page(
-            night, archive.test_images, archive.test_fine, layers=layers, filters=filters, nights=nights
-        )
+        inside: dict[str, Any] = {"layers": describe_layers(model), "filters": first_filters(model)}
+        page = summary.page(night, archive.test_images, archive.test_fine, nights=nights, **inside)
     run.report(
         "retrain_cnn.html",
         packages=("keras", "tensorflow_cpu", "numpy"),
         settings=settings_list(vars(options).items()),
-        files=[str(path)],
+        files=[shown(path)],
         **page,
     )
 

@@ -9,6 +9,7 @@ What a killed process leaves is a hidden `.NAME.….aside` beside the file it me
 import errno
 import hashlib
 import os
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +18,7 @@ from typing import BinaryIO
 
 from lib.errors import CannotWrite
 
+_LONE_BYTES = re.compile("[\udc80-\udcff]")
 # A file system that can't flush a folder says so with one of these; its files were flushed all the same.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}
 
@@ -120,8 +122,12 @@ def checksum(path: Path, algorithm: str = "sha256") -> str:
 
 
 def shown(path: Path | str) -> str:
-    """A path, or what has one in it, as text that can be stored and printed also where its name is no UTF-8."""
-    return str(path).encode("utf-8", "backslashreplace").decode()
+    """A path, or what has one in it, as text that can be stored and printed also where its name is no UTF-8.
+
+    A byte that is none is shown as \\xff; Python holds it as a lone surrogate (PEP 383).
+    """
+    text = _LONE_BYTES.sub(lambda found: f"\\x{ord(found[0]) - 0xDC00:02x}", str(path))
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def sha256_of(path: Path) -> str:

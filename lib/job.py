@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -34,6 +33,7 @@ from lib.supervise import Stop, attempt, sentence, stop_gently, supervise, unint
 
 REJECTS = "rejects.jsonl"
 PAGE = "report.html"
+LOCK_SECONDS = 1.0
 REJECT_CHARACTERS = 1 << 20  # of one rejected text; a lost quote can swallow megabytes
 
 Work = Callable[["Run", Any], None]
@@ -153,7 +153,7 @@ class Job:
         lock = None
         try:
             demo = is_demo([settings.data])
-            lock = _take_lock(settings.data, self.name)
+            lock = runs.wait_for_lock(settings.data, self.name, LOCK_SECONDS)
             if lock is None:
                 message = f"Another run of {self.name} is at work; this one did nothing. Try again when it has ended."
                 run = runs.record(db, self.name, day, "skipped", message, 75, demo=demo)
@@ -263,16 +263,6 @@ class Result:
     json: dict[str, Any]
     message: str
     exit_code: int
-
-
-def _take_lock(data: Path, job: str) -> int | None:
-    """The job's lock, or None. A start of another job may hold it for a moment, to see whether a run is dead."""
-    for _ in range(10):
-        lock = runs.take_lock(data, job)
-        if lock is not None:
-            return lock
-        time.sleep(0.1)
-    return None
 
 
 def _keep_only_rejects(folder: Path) -> None:

@@ -6,6 +6,7 @@ start).
 
 import json
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,8 +38,13 @@ class Outcome:
 
 
 def now() -> str:
-    """This moment in UTC, to the millisecond, so that text order is time order."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """This moment as the store writes moments."""
+    return stamp(datetime.now(UTC))
+
+
+def stamp(moment: datetime) -> str:
+    """A moment of UTC as the store writes it: to the millisecond, so that text order is time order."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def take_lock(data: Path, job: str) -> int | None:
@@ -56,6 +62,17 @@ def take_lock(data: Path, job: str) -> int | None:
         return descriptor
     os.close(descriptor)
     return None
+
+
+def wait_for_lock(data: Path, job: str, seconds: float) -> int | None:
+    """The lock, or None where it stays held for so long.
+
+    A start of another job may hold it for a moment, to see whether a run is dead.
+    """
+    end = time.monotonic() + seconds
+    while (lock := take_lock(data, job)) is None and time.monotonic() < end:
+        time.sleep(0.1)
+    return lock
 
 
 def begin(db: Database, job: str, date: str, *, options: Mapping[str, Any], demo: bool) -> int:

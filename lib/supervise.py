@@ -42,9 +42,9 @@ class Interrupted(BaseException):
 
 @dataclass
 class Stop:
-    """The stop signal that came, by name; empty while none has."""
+    """The stop signal that came; None while none has."""
 
-    signal: str = ""
+    came: signal.Signals | None = None
 
 
 @dataclass(frozen=True)
@@ -240,11 +240,6 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def signal_number(name: str) -> int:
-    """SIGTERM → 15."""
-    return int(signal.Signals[name])
-
-
 def stop_gently() -> Stop:
     """For work that ends early but whole: from now on a stop signal is noted in what this returns, and raises nothing.
 
@@ -253,7 +248,7 @@ def stop_gently() -> Stop:
     stop = Stop()
 
     def note(number: int, _: FrameType | None) -> None:
-        stop.signal = stop.signal or signal.Signals(number).name
+        stop.came = stop.came or signal.Signals(number)
 
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lib.images.evaluation import superclass_sums
 from lib.images.gallery import spoken
 from lib.images.networks import predict
 
@@ -19,11 +20,8 @@ def answer(
     """
     classes, superclasses, superclass_of = card["classes"], card["superclasses"], card["superclass_of"]
     found = []
-    for row in predict(model, np.stack(pictures)).astype(np.float64):
-        sums = [0.0] * len(superclasses)
-        for place, superclass in enumerate(superclass_of):
-            if superclass >= 0:
-                sums[superclass] += row[place]
+    chances = predict(model, np.stack(pictures)).astype(np.float64)
+    for row, sums in zip(chances, superclass_sums(chances, np.asarray(superclass_of)), strict=True):
         best = int(np.argmax(sums))
         found.append(
             {

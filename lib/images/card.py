@@ -56,8 +56,7 @@ def model_card(
         "superclasses": list(material.superclasses),
         "superclass_of": list(material.superclass_of),
         "metrics": {name: dict(each) for name, each in metrics.items()},
-        "intended_use": INTENDED_USE
-        + (" Trained on demo data: of no use but to show the desk." if material.demo else ""),
+        "intended_use": INTENDED_USE + (f" {OF_DEMO_DATA}" if material.demo else ""),
         "licence": LICENCE,
         "versions": {"keras": version("keras"), "numpy": version("numpy")},
         "machine": describe(),

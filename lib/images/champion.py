@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import sqlite3
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +27,7 @@ from lib.store import STORE, open_store, rows, table, writing
 
 JOB = "retrain_cnn"  # whose lock guards the folder
 ROLES = ("previous", "champion")  # in this order: while the previous one is written, the old champion still stands
-LOCK_SECONDS = 2.0  # to wait for the lock: a start of another job may hold it for a moment
+LOCK_SECONDS = 2.0
 _TITLES = {"champion": "champion", "previous": "previous champion"}
 _OWN = re.compile(r"(\d+)\.keras")
 
@@ -95,7 +94,9 @@ def rollback(data: Path) -> str:
     nobody = SourceUnavailable(f"there is no previous champion in {data / FOLDER}, so nothing to put back")
     if not (data / STORE).exists():
         raise nobody
-    lock = _wait_for_lock(data)
+    lock = runs.wait_for_lock(data, JOB, LOCK_SECONDS)
+    if lock is None:
+        raise Busy(f"a run of {JOB} is at work and may promote a model itself; try again when it has ended")
     db = open_store(data, [tables.migrations])
     try:
         notes = settle(db, data)
@@ -127,15 +128,6 @@ def _held(db: Database) -> dict[str, dict[str, Any]]:
 
 def _said(row: dict[str, Any]) -> str:
     return f"Model {row['id']} ({row['recipe']}, {row['date']}, {row['validation_accuracy']:.1%} on validation images)"
-
-
-def _wait_for_lock(data: Path) -> int:
-    end = time.monotonic() + LOCK_SECONDS
-    while (lock := runs.take_lock(data, JOB)) is None:
-        if time.monotonic() > end:
-            raise Busy(f"a run of {JOB} is at work and may promote a model itself; try again when it has ended")
-        time.sleep(0.1)
-    return lock
 
 
 def _places(folder: Path, role: str, id: int) -> list[Path]:

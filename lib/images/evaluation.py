@@ -123,7 +123,7 @@ def evaluate(probabilities: NDArray[np.floating], fine: Ints, superclass_of: Int
     confidence = p[np.arange(n), predicted]
     right = predicted == fine
     hits = int(right.sum())
-    coarse, taken_for = superclass_of[fine], _superclass_sums(p, superclass_of).argmax(axis=1)
+    coarse, taken_for = superclass_of[fine], superclass_sums(p, superclass_of).argmax(axis=1)
     bins = _bins(confidence, right)
     return Evaluation(
         n=n,
@@ -187,7 +187,8 @@ def _rank(p: Floats, fine: Ints) -> Ints:
     return np.asarray(before.sum(axis=1), np.int64)
 
 
-def _superclass_sums(p: Floats, superclass_of: Ints) -> Floats:
+def superclass_sums(p: Floats, superclass_of: Ints) -> Floats:
+    """The probabilities (N, 20) of the superclasses, each the sum of its classes'; -1 marks a class without one."""
     known = superclass_of >= 0
     member = np.zeros((p.shape[1], SUPERCLASSES))
     member[np.flatnonzero(known), superclass_of[known]] = 1.0

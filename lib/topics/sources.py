@@ -6,7 +6,6 @@ or as Latin-1 where cp1252 has no character for them; NULs are dropped. Both are
 
 import codecs
 import io
-import os
 import struct
 import zipfile
 import zlib
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 from lib.compressed import DAMAGE, MAGIC, is_damage, unpacked
 from lib.errors import BadData, SourceUnavailable
+from lib.files import shown
 
 ENDINGS = (".csv", ".gz", ".bz2", ".xz", ".zip")
 LINE_LIMIT = 32 << 20  # bytes: a longer line is cut, and then rejected as broken, rather than held in memory
@@ -49,11 +49,6 @@ def csv_files(paths: Sequence[Path]) -> list[Path]:
         names = ", ".join(str(path) for path in paths)
         raise SourceUnavailable(f"{names} holds no articles; expected files ending in {', '.join(ENDINGS)}")
     return files
-
-
-def shown(path: Path) -> str:
-    """A path as text that can be stored and printed, also where its name is no UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def tables_in(path: Path, repaired: Counter[str]) -> Iterator[tuple[str, Iterator[str]]]:

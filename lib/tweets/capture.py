@@ -12,7 +12,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,7 +19,7 @@ from lib.files import cannot_write, sync_folder, writing_aside
 from lib.supervise import Stop
 from lib.tweets.parsing import without
 from lib.tweets.replay import replayed_lines
-from lib.tweets.window import Gap, Source, Window, run_source
+from lib.tweets.window import Source, Window, run_source
 
 FOLDER = "captures"  # in the data folder
 FLUSH_EVERY = 2.0  # seconds: what a crash may cost
@@ -31,24 +30,12 @@ GRACE = 0.3  # seconds for the source's thread to hand over what it holds when t
 GZIP = 16 + zlib.MAX_WBITS  # zlib's word for "with gzip's header and trailer"
 
 
-@dataclass(frozen=True)
-class Heard:
-    """What a window brought. Times are seconds since 1970; `why_early` is empty where the window lasted its time."""
-
-    started: float
-    ended: float
-    why_early: str
-    connected: bool
-    reconnects: int
-    gaps: tuple[Gap, ...]
-    notes: tuple[str, ...] = ()
-    foreign_rules: frozenset[str] = frozenset()
-
-
-def listen(source: Source, path: Path, window: Window, stop: Stop, advance: Callable[[int], None]) -> Heard:
+def listen(source: Source, path: Path, window: Window, stop: Stop, advance: Callable[[int], None]) -> None:
     """Capture what the source brings into `path` until the window's time is up, or a stop signal came.
 
-    The source's thread only hands over; compressing and writing are done here. `advance` is told of whole seconds.
+    What became of it is in the window. The source's thread only hands over; compressing and writing are done here.
+    `advance` is told of whole seconds.
+
     Raises what the source failed with, after everything it had brought is on disk; FileExistsError; CannotWrite.
     """
     faults: list[BaseException] = []
@@ -60,8 +47,8 @@ def listen(source: Source, path: Path, window: Window, stop: Stop, advance: Call
         while not window.over.wait(min(0.1, window.remaining)):
             if window.remaining == 0:
                 window.end()
-            elif stop.signal:
-                window.end(f"{stop.signal} stopped it")
+            elif stop.came:
+                window.end(f"{stop.came.name} stopped it")
             seconds = int(window.now() - window.started)
             if seconds > told:
                 advance(seconds - told)
@@ -74,16 +61,6 @@ def listen(source: Source, path: Path, window: Window, stop: Stop, advance: Call
         append(file, window.take())
     if faults:
         raise faults[0]
-    return Heard(
-        window.started,
-        window.ended,
-        window.why_over,
-        window.ever_connected,
-        window.reconnects,
-        tuple(window.gaps),
-        tuple(window.notes),
-        window.foreign_rules,
-    )
 
 
 def append(file: BinaryIO, lines: list[bytes]) -> None:

@@ -7,7 +7,6 @@ Read are plain files, gzip, bzip2, xz, tar (packed or with packed members, as th
 import codecs
 import io
 import json
-import os
 import re
 import threading
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from lib.compressed import BLOCK, DAMAGE, HEAD, is_damage, is_tar, readable, tar_members, unpacked
 from lib.errors import BadData, SourceUnavailable
+from lib.files import shown
 from lib.tweets.parsing import Tweet, Unreadable, parse_line
 from lib.tweets.shapes import BEGINS_DELETION
 from lib.tweets.window import Window
@@ -75,7 +75,7 @@ def replayed_lines(paths: Sequence[Path], repaired: Counter[str]) -> Iterator[by
     for path in paths:
         with path.open("rb", buffering=BLOCK) as file:
             assert isinstance(file, io.BufferedReader)
-            yield from _recording(os.fsencode(path).decode("utf-8", "backslashreplace"), file, repaired, 0)
+            yield from _recording(shown(path), file, repaired, 0)
 
 
 def _recording(name: str, stream: io.BufferedReader, repaired: Counter[str], depth: int) -> Iterator[bytes]:

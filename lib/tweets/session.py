@@ -9,9 +9,9 @@ from typing import Any
 
 from lib.errors import BadSettings, SourceUnavailable
 from lib.reports import withdraw
-from lib.supervise import Interrupted, Stop, signal_number
+from lib.supervise import Interrupted, Stop
 from lib.tweets import tables
-from lib.tweets.capture import FOLDER, Heard, listen, mend, rewrite
+from lib.tweets.capture import FOLDER, listen, mend, rewrite
 from lib.tweets.parsing import without
 from lib.tweets.reading import Read
 from lib.tweets.replay import Replay, recordings
@@ -98,24 +98,24 @@ def from_source(source: Source, options: Any, stop: Stop, advance: Callable[[int
     window = Window(seconds, max_posts=options.max_posts if source.name == "x" else None)
     tables.open_recording(run.db, name, run.id, run.date, source.name, window.started)
     try:
-        heard = listen(source, data / name, window, stop, advance)
+        listen(source, data / name, window, stop, advance)
     except BaseException:
         _drop_if_empty(run, name)
         run.metrics = _what_was_tried(source, window)
         raise
-    if not heard.connected and not found:
+    if not window.ever_connected and not found:
         _drop(run, name)
         run.metrics = _what_was_tried(source, window)
-        if stop.signal:
-            raise Interrupted(signal_number(stop.signal))
-        why = heard.gaps[-1].why if heard.gaps else "no answer"
+        if stop.came:
+            raise Interrupted(stop.came)
+        why = window.gaps[-1].why if window.gaps else "no answer"
         raise SourceUnavailable(f"{source.name} could not be reached in {seconds / 60:g} minutes: {why}")
-    return _joined(found, heard, data, name, about(source, options))
+    return _joined(found, window, data, name, about(source, options))
 
 
 def ended(material: Material, read: Read, stop: Stop) -> Material:
     """The material with what ended it, where it is recordings that a signal kept from being read to their end."""
-    return replace(material, why_early=f"{stop.signal} stopped it") if read.cut else material
+    return replace(material, why_early=f"{stop.came.name} stopped it") if read.cut and stop.came else material
 
 
 def _what_was_tried(source: Source, window: Window) -> dict[str, Any]:
@@ -142,8 +142,8 @@ def _drop(run: Any, name: str) -> None:
     tables.drop_recording(run.db, name)
 
 
-def _joined(found: list[tuple[Recording, float]], heard: Heard, data: Path, name: str, told: str) -> Material:
-    starts = [datetime.fromisoformat(each.started_at).timestamp() for each, _ in found] + [heard.started]
+def _joined(found: list[tuple[Recording, float]], window: Window, data: Path, name: str, told: str) -> Material:
+    starts = [datetime.fromisoformat(each.started_at).timestamp() for each, _ in found] + [window.started]
     between = [
         Gap(end, max(end, start), f"run {each.made_by} came to nothing; what it had captured is used here")
         for (each, end), start in zip(found, starts[1:], strict=True)
@@ -154,12 +154,12 @@ def _joined(found: list[tuple[Recording, float]], heard: Heard, data: Path, name
         own,
         captured=True,
         started=starts[0],
-        ended=heard.ended,
-        why_early="" if heard.why_early == NO_MORE else heard.why_early,
-        reconnects=heard.reconnects,
-        gaps=tuple(sorted([*between, *heard.gaps], key=lambda gap: gap.start)),
-        notes=(*([told] if told else []), *heard.notes),
-        foreign_rules=heard.foreign_rules,
+        ended=window.ended,
+        why_early="" if window.why_over == NO_MORE else window.why_over,
+        reconnects=window.reconnects,
+        gaps=tuple(sorted([*between, *window.gaps], key=lambda gap: gap.start)),
+        notes=(*([told] if told else []), *window.notes),
+        foreign_rules=window.foreign_rules,
     )
 
 
@@ -203,8 +203,9 @@ def forget(run: Any, material: Material, read: Read) -> None:
         if path.exists():
             rewrite(path, read.gone)
     run.redact(lambda text: without(text.encode("utf-8", "replace"), read.gone) is None)
-    withdraw(run.db, run.settings, earlier)
-    tables.forget(run.db, read.gone)
+    if earlier:
+        withdraw(run.db, run.settings, earlier)
+        tables.forget(run.db, read.gone)
 
 
 def drop_replaced(run: Any) -> None:

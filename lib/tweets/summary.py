@@ -71,7 +71,7 @@ def summarise(
         material,
         read,
         mood.summarise(scored, rule=rule),
-        words.contributions(scored),
+        words.contributions(tally),
         tally,
         words.shift(tally, Tally(last.scored, before) if last is not None and before is not None else None),
         last,

@@ -9,6 +9,7 @@ from typing import Any
 import sqlite_utils
 from sqlite_utils.migrations import Migrations
 
+from lib.runs import stamp
 from lib.store import rows, writing
 from lib.tweets.places import Located
 from lib.tweets.reading import Gone
@@ -83,18 +84,18 @@ def tweets(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX gaps_run ON gaps (run)")
     db.execute("CREATE INDEX tweets_id ON tweets (id)")
     db.execute("CREATE INDEX tweets_retweet_of ON tweets (retweet_of) WHERE retweet_of IS NOT NULL")
+    db.execute("CREATE INDEX tweets_deleted ON tweets (id) WHERE deleted = 1")
     db.execute("CREATE INDEX tweets_lang ON tweets (lang)")
 
 
 def moment(seconds: float | None) -> str | None:
-    """Seconds since 1970 as the store writes moments: UTC, to the millisecond."""
+    """Seconds since 1970 as the store writes moments."""
     if seconds is None:
         return None
     try:
-        when = datetime.fromtimestamp(seconds, UTC)
+        return stamp(datetime.fromtimestamp(seconds, UTC))
     except (ValueError, OverflowError, OSError):  # a stamp that no calendar has
         return None
-    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def open_recording(db: sqlite_utils.Database, file: str, run: int, date: str, source: str, started: float) -> None:

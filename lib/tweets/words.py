@@ -103,9 +103,8 @@ def tally(tweets: Iterable[ScoredTweet]) -> Tally:
     return Tally(len(scored), {entry: (valences[entry], count) for entry, count in counts.items()})
 
 
-def contributions(tweets: Iterable[ScoredTweet]) -> list[WordShare]:
+def contributions(counted: Tally) -> list[WordShare]:
     """What each entry adds to the mean, the largest to either side first. They add up to the mean."""
-    counted = tally(tweets)
     shares = (
         WordShare(entry, valence, count, valence * count / counted.scored)
         for entry, (valence, count) in counted.entries.items()

@@ -216,7 +216,7 @@ DRIVER = """
 
     before, place, what, every = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     WATCHED = ("images/champion.py", "images/saving.py", "lib/files.py")
-    LOOKING = ("checksum", "sha256_of", "sha_or_none", "aside_of", "cannot_write", "_wait_for_lock", "_said", "_held")
+    LOOKING = ("checksum", "sha256_of", "sha_or_none", "aside_of", "cannot_write", "wait_for_lock", "_said", "_held")
 
     def work():
         if what == "rollback":

@@ -57,10 +57,11 @@ def write(path, *members):
 def test_a_window_lasts_its_time_with_a_source_that_says_nothing(tmp_path):
     source = Scripted()
     started = time.monotonic()
-    heard = listen(source, tmp_path / "a.jsonl.gz", Window(1.0), Stop(), lambda _: None)
+    window = Window(1.0)
+    listen(source, tmp_path / "a.jsonl.gz", window, Stop(), lambda _: None)
     assert 1.0 <= time.monotonic() - started < 2.0
-    assert heard.ended - heard.started == pytest.approx(1.0, abs=0.05)
-    assert heard.why_early == ""
+    assert window.ended - window.started == pytest.approx(1.0, abs=0.05)
+    assert window.why_over == ""
     assert source.closed.is_set()
     assert lines_of(tmp_path / "a.jsonl.gz") == []
 
@@ -83,18 +84,19 @@ def test_what_came_in_is_on_disk_within_seconds(tmp_path):
     while not (path.exists() and path.stat().st_size) and time.monotonic() < end:
         time.sleep(0.05)
     assert gzip.decompress(path.read_bytes()) == b"one\ntwo\n"
-    stop.signal = "SIGTERM"
+    stop.came = signal.SIGTERM
     thread.join(5)
     assert not thread.is_alive()
 
 
 def test_a_stop_signal_ends_the_window_and_keeps_what_came(tmp_path):
     stop = Stop()
-    threading.Timer(0.3, lambda: setattr(stop, "signal", "SIGINT")).start()
+    threading.Timer(0.3, lambda: setattr(stop, "came", signal.SIGINT)).start()
     started = time.monotonic()
-    heard = listen(Scripted([b"1", b"2"]), tmp_path / "a.gz", Window(30), stop, lambda _: None)
+    window = Window(30)
+    listen(Scripted([b"1", b"2"]), tmp_path / "a.gz", window, stop, lambda _: None)
     assert time.monotonic() - started < 3
-    assert "SIGINT" in heard.why_early
+    assert "SIGINT" in window.why_over
     assert lines_of(tmp_path / "a.gz") == [b"1", b"2"]
 
 

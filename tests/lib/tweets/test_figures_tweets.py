@@ -46,7 +46,7 @@ def drawn() -> dict[str, Figure]:
         "distribution": figures.distribution(mood),
         "course": figures.course(mood),
         "languages": figures.languages(mood),
-        "words": figures.contributions(contributions(TWEETS), mood),
+        "words": figures.contributions(contributions(tally(TWEETS)), mood),
         "shift": figures.word_shift(shift(tally(TWEETS), BEFORE), "10 January"),
         "states": figures.states(places),
         "countries": figures.countries(places),
@@ -175,7 +175,7 @@ def test_one_tweet_of_zero_is_drawn():
     for figure in (figures.distribution(mood), figures.languages(mood)):
         assert figure is not None
         ElementTree.fromstring(figure.svg)
-    assert figures.course(mood) is figures.contributions(contributions(tweets), mood) is None
+    assert figures.course(mood) is figures.contributions(contributions(tally(tweets)), mood) is None
 
 
 def test_all_tweets_of_one_kind_are_drawn():
@@ -185,7 +185,7 @@ def test_all_tweets_of_one_kind_are_drawn():
     for figure in (
         figures.distribution(mood),
         figures.course(mood),
-        figures.contributions(contributions(tweets), mood),
+        figures.contributions(contributions(tally(tweets)), mood),
         figures.states(places),
         figures.countries(places),
     ):

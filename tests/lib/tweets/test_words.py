@@ -28,11 +28,11 @@ TALLIES = st.builds(
 def test_contributions_add_up_to_the_mean(texts):
     tweets = scored(*texts, tweet("odio", lang="es"))
     mean = summarise(tweets).mean
-    assert sum(word.contribution for word in contributions(tweets)) == pytest.approx(mean.value if mean else 0)
+    assert sum(word.contribution for word in contributions(tally(tweets))) == pytest.approx(mean.value if mean else 0)
 
 
 def test_contributions_are_ranked_by_size_whatever_their_sign():
-    shares = contributions(scored("good good", "bad", "yes"))
+    shares = contributions(tally(scored("good good", "bad", "yes")))
     assert [(word.entry, word.valence, word.count, word.contribution) for word in shares] == [
         ("good", 3, 2, 2.0),
         ("bad", -3, 1, -1.0),
