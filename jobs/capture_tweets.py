@@ -14,7 +14,7 @@ from lib.command import job
 from lib.schedules import Schedule
 from lib.tweets.options import settle
 
-SCHEDULE = Schedule("sat 22:00", catch_up="none", deadline="3h")
+SCHEDULE = Schedule("sat 22:00", catch_up="none", deadline="3h", grace="5m")
 X_URL, JETSTREAM_URL = "https://api.x.com", "wss://jetstream2.us-east.bsky.network"
 
 

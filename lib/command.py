@@ -9,6 +9,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +60,22 @@ class JobCommand(click.Command):
                     f"{SETTINGS_FILE} has an unknown setting {name} in [{self.name}]; expected one of {expected}"
                 )
             _check_type(self.name or "", next(each for each in self.params if each.name == name), value)
-        scripts = (Path(__file__).parent.parent / "jobs").glob("[!_]*.py")
-        known = {path.stem for path in scripts if "\nSCHEDULE = " in path.read_text(encoding="utf-8")}
-        for name in tables:
-            if name not in known:
-                raise BadSettings(
-                    f"{SETTINGS_FILE} has a table for no job, [{name}]; expected {', '.join(sorted(known))}"
-                )
+        check_tables(self.desk, tables)
         extra.setdefault("default_map", mine)
         extra.setdefault("auto_envvar_prefix", f"NIGHTDESK_{(self.name or '').upper()}")
         return super().make_context(info_name, args, parent, **extra)
+
+
+def check_tables(desk: Mapping[str, Any], tables: Collection[str]) -> None:
+    """See that each table of nightdesk.toml belongs to the desk or to a job. Raises BadSettings."""
+    scripts = (Path(__file__).parent.parent / "jobs").glob("[!_]*.py")
+    known = sorted(path.stem for path in scripts if "\nSCHEDULE = " in path.read_text(encoding="utf-8"))
+    scheduled = desk.get("schedule", {})
+    named = {name: name for name in tables}
+    named |= {f"schedule.{name}": name for name in (scheduled if isinstance(scheduled, dict) else ())}
+    for shown, name in named.items():
+        if name not in known:
+            raise BadSettings(f"{SETTINGS_FILE} has a table for no job, [{shown}]; expected {', '.join(known)}")
 
 
 def _check_type(table: str, param: click.Parameter, value: Any) -> None:
@@ -148,6 +155,7 @@ def _start(context: click.Context, declared: Any, params: dict[str, Any]) -> int
     date: datetime.date | None = None
     try:
         settings = load_settings(command.desk, {"data": params["data"], "reports": params["reports"]})
+        declared = replace(declared, schedule=settings.schedule_of(declared.name, declared.schedule))
         date = params["date"].date() if params["date"] else datetime.datetime.now(settings.zone).date()
         if params["dry_run"]:
             return _print_plan(declared, settings, date, options, as_json=as_json)
@@ -209,16 +217,19 @@ def _configured(fault: click.UsageError) -> str | None:
 
 
 def settings_text(commands: Sequence[JobCommand]) -> str:
-    """The text of nightdesk.example.toml: the desk's settings, then a table a job, all at their defaults."""
-    from lib.settings import Settings
+    """The text of nightdesk.example.toml: the desk's settings, its tables, then the jobs', all at their defaults."""
+    from lib.settings import TABLES, Settings
 
     lines = [
         "# Every setting, with its default. Copy this file to nightdesk.toml and take the # from what you change.",
-        "# NIGHTDESK_NAME or NIGHTDESK_JOB_NAME in the environment comes before this file, an option before both.",
+        "# NIGHTDESK_NAME, NIGHTDESK_TABLE__NAME or NIGHTDESK_JOB_NAME in the environment comes before this file, an",
+        "# option before both.",
         "",
     ]
-    for name, field in Settings.model_fields.items():
-        lines += [f"# {field.description}", f"# {name} = {json.dumps(str(field.default))}"]
+    fields = Settings.model_fields
+    lines += _with_defaults({name: field for name, field in fields.items() if name not in TABLES})
+    for table in ("notify", "keep"):
+        lines += ["", f"[{table}]", *_with_defaults(fields[table].annotation.model_fields)]  # type: ignore[union-attr]
     for command in commands:
         lines += ["", f"[{command.name}]"]
         for param in command.params:
@@ -229,4 +240,15 @@ def settings_text(commands: Sequence[JobCommand]) -> str:
                 default = False if param.is_flag else ""  # click marks "no default" with an object of its own
             kind = f" ({', '.join(param.type.choices)})" if isinstance(param.type, click.Choice) else ""
             lines += [f"# {param.help or param.name}{kind}", f"# {param.name} = {json.dumps(default)}"]
+    for command in commands:
+        lines += ["", f"[schedule.{command.name}]"]
+        lines += [f"# {name} = {json.dumps(value)}" for name, value in asdict(command.job().schedule).items()]
     return "\n".join(lines) + "\n"
+
+
+def _with_defaults(fields: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for name, field in fields.items():
+        default = list(field.default) if isinstance(field.default, tuple) else field.default
+        lines += [f"# {field.description}", f"# {name} = {json.dumps(default, default=str)}"]
+    return lines

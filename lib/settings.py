@@ -1,32 +1,102 @@
 """The desk's settings: defaults < nightdesk.toml < NIGHTDESK_* environment < command line options.
 
-Settings of the whole desk are the fields of `Settings`. What one job alone needs are its command line options; a table
-of the job's name in nightdesk.toml, or NIGHTDESK_JOB_OPTION in the environment, gives them other defaults.
+Settings of the whole desk are the fields of `Settings`; those that belong together are a table: `[notify]`, `[keep]`
+and a `[schedule.JOB]` a job (NIGHTDESK_NOTIFY__WEBHOOK_URL in the environment). What one job alone needs are its
+command line options; a table of the job's name in nightdesk.toml, or NIGHTDESK_JOB_OPTION in the environment, gives
+them other defaults.
 """
 
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from tzlocal import get_localzone_name
 
 from lib.errors import BadSettings
+from lib.schedules import Schedule, parse_span
 
 SETTINGS_FILE = Path("nightdesk.toml")
+FOREVER = "forever"
+
+Event = Literal["finished", "failed", "crashed", "late", "missed", "slow", "fast", "empty", "failing", "recovered"]
+
+
+def _span_or_forever(value: str) -> str:
+    if value != FOREVER:
+        parse_span(value)
+    return value
+
+
+Retention = Annotated[str, AfterValidator(_span_or_forever)]
+
+
+class Table(BaseModel):
+    """A table of nightdesk.toml."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ScheduleChange(Table):
+    """What a `[schedule.JOB]` changes of the schedule that a job declares; None changes nothing."""
+
+    at: str | None = None
+    catch_up: str | None = None
+    deadline: str | None = None
+    grace: str | None = None
+    retries: int | None = None
+
+
+class Notify(Table):
+    """Who is told of what. Secrets are none of these: smtp_password, webhook_secret and, if wanted, ping_url."""
+
+    on: tuple[Event, ...] = Field(
+        ("failed", "crashed", "late", "missed", "slow", "fast", "empty", "failing", "recovered"),
+        description="what is worth a message: these, and finished",
+    )
+    failing_after: int = Field(3, ge=2, description="failures in a row after which a job is said to be failing")
+    email_to: tuple[str, ...] = Field((), description="addresses that get an e-mail")
+    email_from: str = Field("", description="its sender; empty: nightdesk at this machine's name")
+    smtp_host: str = Field("localhost", description="the mail server")
+    smtp_port: int = Field(25, ge=1, le=65535, description="its port: 25, 587 with starttls, 465 with tls")
+    smtp_security: Literal["none", "starttls", "tls"] = Field("none", description="none, starttls or tls")
+    smtp_user: str = Field("", description="the name to log in with; the password is the secret smtp_password")
+    webhook_url: str = Field("", description="address that gets JSON, signed where there is a secret webhook_secret")
+    ping_url: str = Field(
+        "", description="a dead man's switch, as Healthchecks': {job} stands for the job's name, with - for _"
+    )
+    command: tuple[str, ...] = Field(
+        (), description="a command and its arguments; it gets the message as JSON on stdin"
+    )
+
+
+class Keep(Table):
+    """How long what the desk makes is kept: a length of time as 90d, or forever. `python -m jobs prune` obeys it."""
+
+    captures: Retention = Field(FOREVER, description="captures of tweets")
+    training_logs: Retention = Field("30d", description="TensorBoard's logs of trainings")
+    models: Retention = Field("90d", description="networks that are neither the champion nor the one before")
+    run_files: Retention = Field("365d", description="what runs keep beside their rows: rejects, logs, topic models")
+    reports: Retention = Field(FOREVER, description="pages of earlier dates")
 
 
 class Settings(BaseSettings):
     """Settings of the whole desk, validated once, at the edge."""
 
-    model_config = SettingsConfigDict(env_prefix="NIGHTDESK_", extra="forbid", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="NIGHTDESK_", env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
 
     data: Path = Field(Path("data"), description="what the desk reads and keeps: nightdesk.db, captures, models")
     reports: Path = Field(Path("reports"), description="where the pages are written")
     timezone: str = Field("", description="IANA name, as Europe/Madrid; empty: the machine's own")
+    notify: Notify = Notify()
+    keep: Keep = Keep()
+    schedule: dict[str, ScheduleChange] = Field(default_factory=dict)
 
     @field_validator("timezone")
     @classmethod
@@ -55,9 +125,22 @@ class Settings(BaseSettings):
         """The desk's time zone."""
         return ZoneInfo(self.timezone)
 
+    def schedule_of(self, job: str, declared: Schedule) -> Schedule:
+        """The schedule that the job declares, with what `[schedule.JOB]` changes of it. Raises BadSettings."""
+        change = self.schedule.get(job)
+        if change is None:
+            return declared
+        try:
+            return replace(declared, **change.model_dump(exclude_none=True))
+        except ValueError as fault:
+            raise BadSettings(f"{SETTINGS_FILE}, [schedule.{job}]: {fault}") from fault
+
+
+TABLES = ("notify", "keep", "schedule")
+
 
 def read_settings_file(path: Path = SETTINGS_FILE) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """The desk's settings and the jobs' tables of nightdesk.toml; both empty where there is no such file.
+    """The desk's settings, with its own tables, and the jobs' tables of nightdesk.toml; empty where there is none.
 
     Raises BadSettings where the file can't be read or isn't TOML.
     """
@@ -71,8 +154,8 @@ def read_settings_file(path: Path = SETTINGS_FILE) -> tuple[dict[str, Any], dict
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
         raise BadSettings(f"{path} is not valid TOML: {fault}") from fault
-    desk = {name: value for name, value in table.items() if not isinstance(value, dict)}
-    jobs = {name: value for name, value in table.items() if isinstance(value, dict)}
+    jobs = {name: value for name, value in table.items() if isinstance(value, dict) and name not in TABLES}
+    desk = {name: value for name, value in table.items() if name not in jobs}
     return desk, jobs
 
 
@@ -87,12 +170,18 @@ def load_settings(desk: dict[str, Any], options: dict[str, Any]) -> Settings:
         first = fault.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            known = ", ".join(Settings.model_fields)
+            known = ", ".join(_names_beside(first["loc"]))
             raise BadSettings(f"{SETTINGS_FILE} has an unknown setting {name}; expected one of {known}") from fault
         reason = first["msg"].removeprefix("Value error, ")
         raise BadSettings(f"setting {name} is {first['input']!r}; {reason}") from fault
     given = {name: value for name, value in options.items() if value is not None}
     return settings.model_copy(update=given)
+
+
+def _names_beside(place: tuple[str | int, ...]) -> list[str]:
+    """The names that may stand where an unknown one does."""
+    tables: dict[str, type[Table]] = {"notify": Notify, "keep": Keep, "schedule": ScheduleChange}
+    return list((tables[str(place[0])] if len(place) > 1 else Settings).model_fields)
 
 
 def read_secret(name: str) -> str | None:

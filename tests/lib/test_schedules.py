@@ -1,12 +1,13 @@
 """Schedules: what is a time, what is a span, and what cron is told."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.schedules import DAYS, Schedule, parse_span
+from lib.schedules import DAYS, Schedule, crontab_text, parse_span
 
 days = st.sampled_from((None, *DAYS))
 
@@ -88,3 +89,56 @@ def test_a_deadline_is_checked_where_it_is_declared_and_counted_in_seconds():
     assert Schedule("02:00", deadline="90m").seconds == 5400.0
     with pytest.raises(ValueError, match="'soon' is not a length of time"):
         Schedule("02:00", deadline="soon")
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "at", "local"),
+    [
+        ("Europe/Madrid", "2026-03-29", "02:15", "2026-03-29T03:00:00+02:00"),  # the hour is left out
+        ("Europe/Madrid", "2026-10-25", "02:15", "2026-10-25T02:15:00+02:00"),  # it comes twice: the first time
+        ("Australia/Lord_Howe", "2026-10-04", "02:15", "2026-10-04T02:30:00+11:00"),  # a gap of half an hour
+        ("America/Sao_Paulo", "2018-11-04", "00:30", "2018-11-04T01:00:00-02:00"),  # a gap at midnight
+        ("Pacific/Apia", "2011-12-30", "22:00", "2011-12-31T00:00:00+14:00"),  # a day that never was
+        ("UTC", "2026-03-29", "02:15", "2026-03-29T02:15:00+00:00"),
+    ],
+)
+def test_a_job_in_the_gap_fires_right_after_it_and_one_in_the_repeated_hour_the_first_time(zone, day, at, local):
+    moment = Schedule(at).fire_time(date.fromisoformat(day), ZoneInfo(zone))
+    assert moment == datetime.fromisoformat(local)
+
+
+@given(
+    st.sampled_from(
+        ["Europe/Madrid", "America/St_Johns", "Australia/Lord_Howe", "Africa/Cairo", "Pacific/Apia", "UTC"]
+    ),
+    days,
+    st.integers(0, 23),
+    st.integers(0, 59),
+    st.dates(date(2008, 1, 1), date(2030, 1, 1)),
+)
+def test_every_logical_date_fires_once_and_in_order(zone: str, day: str | None, hour: int, minute: int, start: date):
+    schedule = Schedule(f"{day} {hour:02}:{minute:02}" if day else f"{hour:02}:{minute:02}")
+    after = datetime.combine(start, time(), UTC)
+    fired = list(schedule.fire_times(ZoneInfo(zone), after, after + timedelta(days=400)))
+    dates, moments = [each for each, _ in fired], [moment for _, moment in fired]
+    assert moments == sorted(moments)
+    step = 7 if day else 1
+    assert dates == [dates[0] + timedelta(days=step * number) for number in range(len(dates))]
+    assert schedule.next_fire(ZoneInfo(zone), after) == fired[0]
+
+
+def test_what_never_runs_has_no_fire_time_and_no_line_for_cron():
+    schedule = Schedule("never")
+    assert schedule.next_fire(ZoneInfo("UTC"), datetime(2026, 1, 1, tzinfo=UTC)) is None
+    assert "retrain" not in crontab_text({"retrain_cnn": schedule})
+
+
+@pytest.mark.parametrize(("catch_up", "most"), [("none", 0), ("latest", 1), ("all 5", 5)])
+def test_how_many_missed_dates_are_made_up_for(catch_up: str, most: int):
+    assert Schedule("02:00", catch_up=catch_up).most_caught_up == most
+
+
+@pytest.mark.parametrize("catch_up", ["", "all", "all -1", "some", "Latest"])
+def test_a_bad_way_to_catch_up_is_refused(catch_up: str):
+    with pytest.raises(ValueError, match=f"{catch_up!r} is no way to catch up; expected"):
+        Schedule("02:00", catch_up=catch_up)

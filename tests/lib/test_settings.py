@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from lib.errors import BadSettings
+from lib.schedules import Schedule
 from lib.settings import Settings, load_settings, read_secret, read_settings_file
 
 
@@ -62,8 +63,42 @@ def test_an_option_not_given_changes_nothing(monkeypatch: pytest.MonkeyPatch):
 def test_an_unknown_setting_is_named_with_what_was_expected():
     with pytest.raises(BadSettings) as fault:
         load_settings({"dat": "x"}, {})
-    assert str(fault.value) == "nightdesk.toml has an unknown setting dat; expected one of data, reports, timezone"
+    assert str(fault.value) == (
+        "nightdesk.toml has an unknown setting dat; expected one of data, reports, timezone, notify, keep, schedule"
+    )
     assert fault.value.exit_code == 78
+
+
+def test_an_unknown_setting_of_a_table_is_named_with_what_was_expected():
+    with pytest.raises(BadSettings, match=r"unknown setting notify.mail; expected one of on, failing_after, email_to"):
+        load_settings({"notify": {"mail": "x"}}, {})
+    with pytest.raises(BadSettings, match=r"schedule.retrain_cnn.when; expected one of at, catch_up, deadline"):
+        load_settings({"schedule": {"retrain_cnn": {"when": "x"}}}, {})
+
+
+def test_a_table_of_the_desk_is_no_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text = (
+        '[notify]\nemail_to = ["a@example.org"]\n[schedule.model_topics]\nat = "mon 07:00"\n[model_topics]\ntopics = 5'
+    )
+    desk, jobs = read_settings_file(written(tmp_path, text))
+    assert jobs == {"model_topics": {"topics": 5}}
+    monkeypatch.setenv("NIGHTDESK_NOTIFY__WEBHOOK_URL", "https://example.org/hook")
+    settings = load_settings(desk, {})
+    assert settings.notify.email_to == ("a@example.org",)
+    assert settings.notify.webhook_url == "https://example.org/hook"
+
+
+def test_a_schedule_in_the_settings_changes_what_it_names_and_nothing_else():
+    settings = load_settings({"schedule": {"model_topics": {"at": "mon 07:00"}}}, {})
+    declared = Schedule("sun 06:00", catch_up="all 3", deadline="1h")
+    assert settings.schedule_of("model_topics", declared) == Schedule("mon 07:00", catch_up="all 3", deadline="1h")
+    assert settings.schedule_of("retrain_cnn", declared) is declared
+
+
+def test_a_bad_schedule_in_the_settings_is_named():
+    settings = load_settings({"schedule": {"model_topics": {"at": "noon"}}}, {})
+    with pytest.raises(BadSettings, match=r"\[schedule.model_topics\]: 'noon' is not a time; expected"):
+        settings.schedule_of("model_topics", Schedule("sun 06:00"))
 
 
 @pytest.mark.parametrize("zone", ["Europe/Madird", "Europe", "../etc/passwd", "/etc/localtime", "a\0b"])
