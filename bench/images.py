@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 
 ORIGINAL = 49.27  # per cent of the test images, on the slides
 SECONDS = {"seed": 15 * 60, "fast": 5 * 60}  # at most, on two cores
+VALIDATION_IMAGES, TEST_IMAGES = 5_000, 10_000  # of CIFAR-100
 SHARE = 10  # per cent of a step at most for augmentation
 
 
@@ -181,13 +182,18 @@ def print_results(name: str, results: list[Result]) -> None:
     print(f"seconds, archive to model{statistics.median(each.seconds for each in results):8.0f}   {limit}")
     print(f"images a second          {statistics.median(each.speed for each in results):8,.0f}")
     print(f"peak memory, MiB         {max(each.mebibytes for each in results):8,.0f}")
-    for part, values in (("validation", [r.validation for r in results]), ("test", [r.test for r in results])):
+    from lib.images.evaluation import wilson
+
+    parts = (("validation", VALIDATION_IMAGES, [r.validation for r in results]),)
+    for part, images, values in (*parts, ("test", TEST_IMAGES, [r.test for r in results])):
         if numbers := [value for value in values if value is not None]:
             deviation = f" ± {statistics.stdev(numbers):.2f}" if len(numbers) > 1 else ""
-            label = f"{part} accuracy, %"
-            print(
-                f"{label:<25}{statistics.mean(numbers):8.2f}{deviation}   the original: {ORIGINAL} of the test images"
-            )
+            mean, label = statistics.mean(numbers), f"{part} accuracy, %"
+            # The seeds share their images: the mean is as uncertain as one of them.
+            share = wilson(round(mean / 100 * images), images)
+            around = f"{100 * share.low:.2f} to {100 * share.high:.2f} by {images:,} images"
+            print(f"{label:<25}{mean:8.2f}{deviation}, {around}")
+    print(f"the original's test accuracy{ORIGINAL:5.2f}")
 
 
 if __name__ == "__main__":

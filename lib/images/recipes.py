@@ -31,13 +31,15 @@ class Recipe:
     precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
 
 
-# The original (TFLearn's own CIFAR example with 15° in place of 25°), with TFLearn's defaults for what it doesn't say.
+# The original (TFLearn's own CIFAR example with 15° in place of 25°), with TFLearn's defaults for what it doesn't say,
+# except two that validation decided: after 50 epochs, the mean of the last ten, one seed, batches of 96 reached 48.3%,
+# of 150 48.7%, of 250 49.3%; every image rotated and black corners 46.4%, every image and reflected corners 47.8%.
 SEED = Recipe(
     name="seed",
     network="plain",
     widths=(32, 64, 64),
     epochs=50,
-    batch=96,
+    batch=250,
     optimizer="adam",
     learning_rate=0.001,
     dropout=0.5,
