@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lib import files
-from lib.errors import BadData, BadSettings, SourceUnavailable
+from lib.errors import BadData, BadSettings, SourceDown, SourceUnavailable
 
 if TYPE_CHECKING:
     from requests import Response
@@ -56,8 +56,8 @@ def download(
     and for each read, in seconds. Bytes are kept as the server sent them, whatever Content-Encoding says. One download
     a path at a time: the run's lock sees to that.
 
-    Raises BadData (wrong checksum: the part is removed), SourceUnavailable (the part is kept for the next run),
-    CannotWrite, BadSettings (a checksum that is none).
+    Raises BadData (wrong checksum: the part is removed), SourceDown (all attempts met what may pass; the part is kept
+    for the next run), SourceUnavailable (no later try can help), CannotWrite, BadSettings (a checksum that is none).
     """
     from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
@@ -88,7 +88,7 @@ def download(
     try:
         retrying(_bring, url, part, reached, timeout, blind=wanted is not None)
     except _PassingError as fault:
-        raise SourceUnavailable(
+        raise SourceDown(
             f"{_shown(url)} didn't come in {attempts} attempts ({fault}); the next run goes on where this one stopped"
         ) from fault
 

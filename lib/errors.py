@@ -28,6 +28,10 @@ class SourceUnavailable(DeskError):
     exit_code = 69
 
 
+class SourceDown(SourceUnavailable):
+    """The source doesn't answer now and may do so later: a refused connection, a name not found, a server's fault."""
+
+
 class CannotWrite(DeskError):
     """The desk can't write where it has to (EX_CANTCREAT)."""
 
@@ -51,6 +55,8 @@ class BadSettings(DeskError):
 
     exit_code = 78
 
+
+PASSING = (SourceDown, Busy)  # what another try, some time later, may not meet
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 

@@ -24,12 +24,21 @@ def nothing(_: int) -> None:
 
 
 class Stages:
-    """The stages of one run: how long each took, and the one it is in."""
+    """The stages of one run: how long each took, and the one it is in.
 
-    def __init__(self, *, quiet: bool = False, on_start: Callable[[str], None] = lambda _: None) -> None:
+    `log` is called with the lines for the run's log, and `stage` and `seconds` by name; also where `quiet` is.
+    """
+
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        on_start: Callable[[str], None] = lambda _: None,
+        log: Callable[..., None] = lambda text, **fields: None,
+    ) -> None:
         self.seconds: dict[str, float] = {}
         self.current: str | None = None
-        self._on_start = on_start
+        self._on_start, self._log = on_start, log
         self._quiet = quiet
         # rich obeys NO_COLOR; a terminal is asked for on stderr, since stdout may be a pipe with data in it.
         self._console = Console(stderr=True, highlight=False, force_terminal=None if sys.stderr.isatty() else False)
@@ -40,7 +49,8 @@ class Stages:
         """Time a stage and show how far it is. What it gives is called with the number of things just done."""
         self.current = name
         self._on_start(name)
-        started = time.perf_counter()
+        self._log(f"{name}: begun", stage=name)
+        started, ended = time.perf_counter(), False
         try:
             if self._quiet:
                 yield nothing
@@ -49,15 +59,22 @@ class Stages:
                     yield advance
             else:
                 yield self._lines(name, total, unit)
+            ended = True
         finally:
             seconds = time.perf_counter() - started
             self.seconds[name] = round(self.seconds.get(name, 0.0) + seconds, 3)
+            said = f"{name}: {'done in' if ended else 'broken off after'} {seconds:.1f} s"
+            self._log(said, stage=name, seconds=round(seconds, 3))
         self.current = None
-        if not self._quiet and (seconds >= QUIET_SECONDS or self._bars):
-            self.say(f"{name}: done in {seconds:.1f} s")
+        if seconds >= QUIET_SECONDS or self._bars:
+            self._show(said)
 
     def say(self, text: str) -> None:
-        """A line for people, with the time."""
+        """A line for people, with the time, and for the log."""
+        self._log(text, stage=self.current)
+        self._show(text)
+
+    def _show(self, text: str) -> None:
         if not self._quiet:
             clock = datetime.now().astimezone().strftime("%H:%M:%S")
             self._console.print(Text.assemble((clock, "dim"), f" {text}"), soft_wrap=True)
@@ -89,6 +106,6 @@ class Stages:
                 return
             due = moment + LINE_EVERY
             of_all = f" of {total:,} ({count / total:.0%})" if total else ""
-            self.say(f"{name}: {count:,}{of_all} {unit}".rstrip())
+            self._show(f"{name}: {count:,}{of_all} {unit}".rstrip())
 
         return advance

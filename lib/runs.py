@@ -89,9 +89,27 @@ def begin(db: Database, job: str, date: str, *, options: Mapping[str, Any], demo
     return _insert(db, row)
 
 
-def record(db: Database, job: str, date: str, status: str, message: str, exit_code: int, *, demo: bool = False) -> int:
-    """A row for a run that never started to work (`skipped` or `missed`); returns its id."""
-    moment = now()
+def record(
+    db: Database, job: str, date: str, status: str, message: str, exit_code: int | None, *, demo: bool = False
+) -> int:
+    """A row for a run that never started to work (`skipped`, `missed` or `failed`); returns its id."""
+    with writing(db):
+        return note(db, job, date, status, message, exit_code, demo=demo)
+
+
+def note(
+    db: Database,
+    job: str,
+    date: str,
+    status: str,
+    message: str,
+    exit_code: int | None,
+    *,
+    demo: bool = False,
+    moment: str | None = None,
+) -> int:
+    """What `record` does, as of another moment if need be. Has to stand in a write transaction."""
+    moment = moment or now()
     row = {
         "job": job,
         "date": date,
@@ -103,7 +121,9 @@ def record(db: Database, job: str, date: str, status: str, message: str, exit_co
         "exit_code": exit_code,
         "demo": int(demo),
     }
-    return _insert(db, row)
+    key = table(db, "runs").insert(row).last_pk
+    assert isinstance(key, int)
+    return key
 
 
 def _insert(db: Database, row: Mapping[str, Any]) -> int:
@@ -163,6 +183,26 @@ def commit(db: Database, run: int, outcome: Outcome) -> str | None:
 def committed(db: Database, job: str, date: str) -> dict[str, Any] | None:
     """The committed run of a job and logical date."""
     found = rows(db, "SELECT * FROM runs WHERE job = ? AND date = ? AND committed = 1", job, date)
+    return found[0] if found else None
+
+
+def committed_dates(db: Database, job: str) -> set[str]:
+    """The logical dates of a job that have a committed run."""
+    return {row["date"] for row in rows(db, "SELECT date FROM runs WHERE job = ? AND committed = 1", job)}
+
+
+def last_id(db: Database) -> int:
+    """The id of the newest row; 0 where there is none."""
+    return int(rows(db, "SELECT max(id) AS id FROM runs")[0]["id"] or 0)
+
+
+def started_since(db: Database, job: str, date: str, id: int, pid: int) -> dict[str, Any] | None:
+    """The row, newer than `id`, of a process that was started for a job and date; another's where it has none."""
+    found = rows(
+        db,
+        "SELECT * FROM runs WHERE job = ? AND date = ? AND id > ? ORDER BY pid IS ? DESC, id DESC LIMIT 1",
+        *(job, date, id, pid),
+    )
     return found[0] if found else None
 
 

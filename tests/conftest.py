@@ -1,7 +1,8 @@
 """What tests of every part share."""
 
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -29,3 +30,17 @@ def fake_jetstream() -> Iterator[FakeJetstream]:
     """A server on loopback that stands in for Jetstream; its streams are silent until the test plans others."""
     with running_fake_jetstream() as fake:
         yield fake
+
+
+@pytest.fixture
+def until() -> Callable[..., object]:
+    """Wait for a condition; its first true value is returned."""
+
+    def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> object:
+        end = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+        return found
+
+    return wait_until

@@ -3,7 +3,8 @@
     from lib.images.backend import keras
 
 KERAS_BACKEND says which backend carries it: tensorflow (default), jax or torch. TensorFlow's libraries write lines to
-the error stream while they load, whatever TF_CPP_MIN_LOG_LEVEL says, so for that while the stream leads nowhere.
+the error stream while they load, whatever TF_CPP_MIN_LOG_LEVEL says, so for that while the stream leads nowhere; in a
+run it leads into the run's log, and TensorFlow may say all it has to say.
 """
 
 import importlib
@@ -11,9 +12,11 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any
+
+from lib.logs import noise_is_kept
 
 # What multiplies bfloat16 numbers by itself: Intel from Cooper Lake and AMD from Zen 4, Intel's AMX, Arm.
 _BFLOAT16 = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
@@ -21,7 +24,14 @@ _BFLOAT16 = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Send file descriptor 2 nowhere for the block: what C++ libraries write goes past sys.stderr."""
+    """Send file descriptor 2 nowhere for the block: what C++ libraries write goes past sys.stderr.
+
+    In a run it leads into the log already; there sys.stderr does so too, and with it what libraries log to it later.
+    """
+    if noise_is_kept():
+        with redirect_stderr(sys.__stderr__):
+            yield
+        return
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -37,7 +47,7 @@ def quiet() -> Iterator[None]:
 
 def _bring_keras() -> Any:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if noise_is_kept() else "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every second model that its step is compiled
     with quiet():
         bare = importlib.import_module("keras")

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -55,17 +54,3 @@ def start(data: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         for stream in (process.stdin, process.stdout, process.stderr):
             if stream:
                 stream.close()
-
-
-@pytest.fixture
-def until() -> Callable[..., object]:
-    """Wait for a condition; its first true value is returned."""
-
-    def wait_until(condition: Callable[[], object], seconds: float = 20.0) -> object:
-        end = time.monotonic() + seconds
-        while not (found := condition()):
-            assert time.monotonic() < end, "waited in vain"
-            time.sleep(0.02)
-        return found
-
-    return wait_until

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lib.download import LONGEST_WAIT, PIECE, download
-from lib.errors import BadData, BadSettings, CannotWrite, SourceUnavailable
+from lib.errors import BadData, BadSettings, CannotWrite, SourceDown, SourceUnavailable
 
 CONTENT = random.Random(10).randbytes(5 * PIECE + 123)
 OTHER = random.Random(11).randbytes(5 * PIECE + 99)
@@ -283,7 +283,7 @@ def test_a_server_that_sends_another_range_than_asked_for_is_not_believed(site, 
 
 def test_a_file_shorter_than_its_announced_length_is_no_download(site, fetch, path):
     site.plan = [{"stop_at": PIECE}] * 9
-    with pytest.raises(SourceUnavailable, match="3 attempts"):
+    with pytest.raises(SourceDown, match="3 attempts"):
         fetch(attempts=3)
     assert not path.exists()
     assert len(site.asked) == 3
@@ -308,15 +308,16 @@ def test_a_fault_that_passes_is_tried_again(site, fetch, path, status):
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 416, 501])
 def test_a_fault_that_does_not_pass_is_not_tried_again(site, fetch, path, status):
     site.plan = [{"status": status}] * 9
-    with pytest.raises(SourceUnavailable, match=str(status)):
+    with pytest.raises(SourceUnavailable, match=str(status)) as told:
         fetch()
+    assert not isinstance(told.value, SourceDown)
     assert len(site.asked) == 1
     assert not path.exists()
 
 
 def test_the_waits_grow_and_are_capped(site, fetch, waits):
     site.plan = [{"status": 503}] * 12
-    with pytest.raises(SourceUnavailable, match="503"):
+    with pytest.raises(SourceDown, match="503"):
         fetch(attempts=12)
     assert len(waits) == 11
     assert all(before <= after for before, after in zip(waits, waits[2:], strict=False))
@@ -334,7 +335,7 @@ def test_a_server_that_is_not_there_is_named_and_the_reason_given(path, waits):
     with socket.socket() as taken:  # bound and not listening: nobody else can answer on this port
         taken.bind(("127.0.0.1", 0))
         url = f"http://name:secret@127.0.0.1:{taken.getsockname()[1]}/a.gz?key=secret"
-        with pytest.raises(SourceUnavailable, match=r"(?i)refused") as caught:
+        with pytest.raises(SourceDown, match=r"(?i)refused") as caught:
             download(url, path, attempts=2, sleep=waits.append)
     assert "127.0.0.1" in str(caught.value)
     assert "secret" not in str(caught.value)
@@ -344,7 +345,7 @@ def test_a_server_that_is_not_there_is_named_and_the_reason_given(path, waits):
 def test_a_server_that_does_not_answer_in_time_is_given_up(path, waits):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/a.gz"
-        with pytest.raises(SourceUnavailable, match="no answer in time"):
+        with pytest.raises(SourceDown, match="no answer in time"):
             download(url, path, attempts=2, sleep=waits.append, timeout=(0.2, 0.05))
 
 

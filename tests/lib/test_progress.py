@@ -149,3 +149,17 @@ def test_no_color_is_obeyed_on_a_terminal():
 
 def test_a_dumb_terminal_gets_no_bar():
     assert "\x1b" not in on_a_terminal(TERM="dumb")
+
+
+def test_the_log_is_told_of_stages_and_of_what_is_said_also_where_nobody_watches(in_no_time: None):
+    told: list[tuple[str, dict]] = []
+    stages = Stages(quiet=True, log=lambda text, **fields: told.append((text, fields)))
+    with stages.stage("reading", total=2) as advance:
+        stages.say("half of it")
+        advance(2)
+    with pytest.raises(ZeroDivisionError), stages.stage("training"):
+        raise ZeroDivisionError
+    texts = ["reading: begun", "half of it", "reading: done in 0.0 s", "training: begun"]
+    assert [text for text, _ in told] == [*texts, "training: broken off after 0.0 s"]
+    assert [fields["stage"] for _, fields in told] == ["reading"] * 3 + ["training"] * 2
+    assert [("seconds" in fields) for _, fields in told] == [False, False, True, False, True]

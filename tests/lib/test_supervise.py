@@ -13,72 +13,13 @@ import pytest
 from lib import runs, supervise
 from lib.errors import BadData
 from lib.store import STORE, open_store, rows
-
-BEGINS = """
-import os, signal, subprocess, sys, threading, time
-from pathlib import Path
-from lib import runs, supervise
-from lib.errors import BadData
-from lib.runs import Outcome
-from lib.store import open_store, table, writing
-
-data = Path(sys.argv[1])
-deadline = 60.0
-
-def open_db():
-    return open_store(data)
-
-def stage(name):
-    db = open_db()
-    with writing(db):
-        table(db, "runs").update(run, {"stage": name})
-    db.close()
-
-def commit(**values):
-    outcome = Outcome("ok", "Done.", 0, **values)
-    db = open_db()
-    with supervise.uninterrupted(), writing(db):
-        runs.commit(db, run, outcome)
-    db.close()
-    return outcome
-
-def ready():
-    print(os.getpid(), flush=True)
-
-def go():
-    ready()
-    while not (data / "go").exists():
-        time.sleep(0.01)
-"""
-
-RUNS = """
-lock = runs.take_lock(data, "job")
-assert lock is not None
-db = open_db()
-runs.reap(db, data, holding="job")
-run = runs.begin(db, "job", "2026-03-01", options={}, demo=False)
-db.close()
-sys.exit(supervise.supervise(run, work, open_db, deadline))
-"""
+from tests.lib.supervised import BEGINS, RUNS, ended, last_row
 
 
 @pytest.fixture
 def supervised(start: Callable) -> Callable[[str], subprocess.Popen[str]]:
     """Start a job whose `work` is given."""
     return lambda work: start(BEGINS + textwrap.dedent(work) + RUNS)
-
-
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Exit code and stderr, once nobody writes there any more: neither the supervisor nor what it started."""
-    _, err = process.communicate(timeout=20)
-    return process.returncode, err
-
-
-def last_row(data: Path) -> dict:
-    db = open_store(data)
-    found = rows(db, "SELECT * FROM runs ORDER BY id DESC LIMIT 1")[0]
-    db.close()
-    return found
 
 
 def test_work_that_commits_ends_ok(data: Path, supervised: Callable):
@@ -405,6 +346,30 @@ def test_what_the_work_left_behind_is_killed(data: Path, supervised: Callable):
     lock = runs.take_lock(data, "job")
     assert lock is not None
     os.close(lock)
+
+
+def test_a_deadline_ends_the_whole_group_also_what_has_escaped_the_child(
+    data: Path, supervised: Callable, until: Callable
+):
+    job = supervised("""
+        deadline = 0.6
+        supervise.KILL_AFTER = 0.2
+
+        def work():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if os.fork() == 0 and os.fork() == 0:
+                print(os.getpid(), flush=True)  # a grandchild, of the child's group
+            time.sleep(60)
+    """)
+    grandchild = int(job.stdout.readline())
+    assert ended(job) == (1, "")
+    until(lambda: gone(grandchild))
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended; on Linux one that nobody has waited for counts."""
+    state = Path(f"/proc/{pid}/stat")
+    return not exists(pid) or (state.exists() and ") Z " in state.read_text())
 
 
 def test_what_the_work_printed_is_printed_once(supervised: Callable):
