@@ -7,14 +7,17 @@ them other defaults.
 """
 
 import os
+import re
 import tomllib
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from tzlocal import get_localzone_name
 
 from lib.errors import BadSettings
@@ -33,6 +36,33 @@ def _span_or_forever(value: str) -> str:
 
 
 Retention = Annotated[str, AfterValidator(_span_or_forever)]
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
+
+
+def check_address(value: str) -> str:
+    """An e-mail address as name@host, in ASCII and nothing around it. Raises ValueError."""
+    if not _ADDRESS.fullmatch(value) or len(value) > 254:  # RFC 5321, 4.5.3.1.3
+        raise ValueError(f"{value!r} is no e-mail address; expected one such as desk@example.org")
+    return value
+
+
+def check_url(value: str) -> str:
+    """An http or https address, or "". Raises ValueError without the address in it, for that may hold a key."""
+    expected = "expected an address that starts with https:// or http://"
+    try:
+        parts = urlsplit(value)
+        fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fit = False
+    if value and (not fit or not value.isascii() or not value.isprintable() or " " in value):
+        raise ValueError(f"it is no address that can be asked; {expected}")
+    return value
+
+
+Address = Annotated[str, AfterValidator(check_address)]
+Url = Annotated[str, AfterValidator(check_url)]
 
 
 class Table(BaseModel):
@@ -59,29 +89,55 @@ class Notify(Table):
         description="what is worth a message: these, and finished",
     )
     failing_after: int = Field(3, ge=2, description="failures in a row after which a job is said to be failing")
-    email_to: tuple[str, ...] = Field((), description="addresses that get an e-mail")
+    email_to: tuple[Address, ...] = Field((), description="addresses that get an e-mail")
     email_from: str = Field("", description="its sender; empty: nightdesk at this machine's name")
-    smtp_host: str = Field("localhost", description="the mail server")
+    smtp_host: str = Field("localhost", min_length=1, description="the mail server")
     smtp_port: int = Field(25, ge=1, le=65535, description="its port: 25, 587 with starttls, 465 with tls")
     smtp_security: Literal["none", "starttls", "tls"] = Field("none", description="none, starttls or tls")
     smtp_user: str = Field("", description="the name to log in with; the password is the secret smtp_password")
-    webhook_url: str = Field("", description="address that gets JSON, signed where there is a secret webhook_secret")
-    ping_url: str = Field(
+    webhook_url: Url = Field("", description="address that gets JSON, signed where there is a secret webhook_secret")
+    ping_url: Url = Field(
         "", description="a dead man's switch, as Healthchecks': {job} stands for the job's name, with - for _"
     )
     command: tuple[str, ...] = Field(
         (), description="a command and its arguments; it gets the message as JSON on stdin"
     )
 
+    @field_validator("email_from")
+    @classmethod
+    def _address_or_nothing(cls, value: str) -> str:
+        return check_address(value) if value else value
+
+    @field_validator("smtp_user")
+    @classmethod
+    def _no_password_in_the_open(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("smtp_security") == "none" and info.data.get("smtp_host") not in LOOPBACK:
+            raise ValueError("a password is sent over starttls or tls alone; set smtp_security")
+        return value
+
+    @field_validator("command")
+    @classmethod
+    def _names_a_program(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if value and (not value[0].strip() or any("\0" in each for each in value)):
+            raise ValueError('expected a program and its arguments, as ["/usr/bin/logger", "--tag", "nightdesk"]')
+        return value
+
 
 class Keep(Table):
     """How long what the desk makes is kept: a length of time as 90d, or forever. `python -m jobs prune` obeys it."""
 
-    captures: Retention = Field(FOREVER, description="captures of tweets")
+    captures: Retention = Field(FOREVER, description="captures of tweets, once no page that is kept names them")
     training_logs: Retention = Field("30d", description="TensorBoard's logs of trainings")
     models: Retention = Field("90d", description="networks that are neither the champion nor the one before")
-    run_files: Retention = Field("365d", description="what runs keep beside their rows: rejects, logs, topic models")
-    reports: Retention = Field(FOREVER, description="pages of earlier dates")
+    run_files: Retention = Field(
+        "365d", description="what runs keep beside their rows (rejects, logs, topic models), if no page is kept of them"
+    )
+    reports: Retention = Field(FOREVER, description="pages of earlier dates; each job's latest is always kept")
+
+    def span_of(self, kind: str) -> timedelta | None:
+        """How long a kind is kept; None where it is for ever."""
+        value: str = getattr(self, kind)
+        return None if value == FOREVER else parse_span(value)
 
 
 class Settings(BaseSettings):
@@ -166,6 +222,12 @@ def load_settings(desk: dict[str, Any], options: dict[str, Any]) -> Settings:
     """
     try:
         settings = Settings(**desk)
+    except SettingsError as fault:  # its text names the table alone, and the value may hold a key
+        table = next((name for name in TABLES if f'"{name}"' in str(fault)), "…").upper()
+        raise BadSettings(
+            f"a NIGHTDESK_{table}… in the environment can't be read; "
+            """expected lists as JSON, as in NIGHTDESK_NOTIFY__EMAIL_TO='["desk@example.org"]'"""
+        ) from fault
     except ValidationError as fault:
         first = fault.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -173,6 +235,8 @@ def load_settings(desk: dict[str, Any], options: dict[str, Any]) -> Settings:
             known = ", ".join(_names_beside(first["loc"]))
             raise BadSettings(f"{SETTINGS_FILE} has an unknown setting {name}; expected one of {known}") from fault
         reason = first["msg"].removeprefix("Value error, ")
+        if name.endswith(("_url", "command")) or "command" in first["loc"]:  # these may hold a key
+            raise BadSettings(f"setting {name}: {reason}") from None
         raise BadSettings(f"setting {name} is {first['input']!r}; {reason}") from fault
     given = {name: value for name, value in options.items() if value is not None}
     return settings.model_copy(update=given)

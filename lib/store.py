@@ -63,6 +63,51 @@ def runs(db: Database) -> None:
     )
 
 
+@desk_tables()
+def watched(db: Database) -> None:
+    """From when on a job's fire times count, and the date that was last started to be made up for."""
+    table(db, "watched").create(
+        {"job": str, "at": str, "timezone": str, "since": str, "seen": str, "trying": str, "tried_at": str},
+        pk="job",
+        not_null={"at", "timezone", "since", "seen"},
+    )
+    table(db, "runs").create_index(["job", "date"])
+
+
+@desk_tables()
+def notifications(db: Database) -> None:
+    """What has to be told, and to whom it has been: a row an event and channel. Delivered, given up or tried again.
+
+    And the runs whose end has been judged, told or not. What had ended before there was this table is: nobody is told
+    of last year.
+    """
+    table(db, "notifications").create(
+        {
+            "id": int,
+            "run": int,
+            "job": str,
+            "date": str,
+            "event": str,
+            "channel": str,
+            "body": str,
+            "created_at": str,
+            "attempts": int,
+            "next_at": str,
+            "delivered_at": str,
+            "error": str,
+        },
+        pk="id",
+        not_null={"job", "date", "event", "channel", "body", "created_at", "attempts"},
+        defaults={"attempts": 0},
+        foreign_keys=[("run", "runs", "id")],
+    )
+    db.execute("CREATE UNIQUE INDEX told_once_a_run ON notifications (run, event, channel) WHERE run IS NOT NULL")
+    db.execute("CREATE UNIQUE INDEX told_once_a_date ON notifications (job, date, event, channel) WHERE run IS NULL")
+    db.execute("CREATE INDEX to_be_told ON notifications (next_at) WHERE next_at IS NOT NULL")
+    table(db, "judged").create({"run": int}, pk="run", foreign_keys=[("run", "runs", "id")])
+    db.execute("INSERT INTO judged SELECT id FROM runs WHERE status <> 'running'")
+
+
 def table(db: Database, name: str) -> Table:
     """The table of that name (sqlite-utils' `db[name]` may be a view as well, which we have none of)."""
     return cast(Table, db[name])
@@ -143,7 +188,7 @@ def writing(db: Database) -> Iterator[Database]:
 
 def tables_with_results(db: Database) -> list[str]:
     """The tables whose rows carry their run's id in a column `run`, less the ledger's own."""
-    own = {"metrics", "rejected", "stages"}
+    own = {"metrics", "rejected", "stages", "notifications", "judged"}
     return [
         name
         for name in db.table_names()
