@@ -1,6 +1,10 @@
 """Schedules: what is a time, what is a span, and what cron is told."""
 
+import importlib
+import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -8,6 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.schedules import DAYS, Schedule, crontab_text, parse_span
+
+ROOT = Path(__file__).parents[2]
+TEN_YEARS = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC))
 
 days = st.sampled_from((None, *DAYS))
 
@@ -142,3 +149,48 @@ def test_how_many_missed_dates_are_made_up_for(catch_up: str, most: int):
 def test_a_bad_way_to_catch_up_is_refused(catch_up: str):
     with pytest.raises(ValueError, match=f"{catch_up!r} is no way to catch up; expected"):
         Schedule("02:00", catch_up=catch_up)
+
+
+def crons_lines() -> dict[str, list[str]]:
+    """The jobs of crontab.example, and each one's five fields."""
+    found = re.findall(r"^((?:\S+ ){5})cd .* -m jobs\.(\w+) --quiet$", (ROOT / "crontab.example").read_text(), re.M)
+    return {name: fields.split() for fields, name in found}
+
+
+def as_cron_counts(fields: list[str], first: date, last: date) -> Iterator[datetime]:
+    """The moments, by the clock on the wall, at which cron starts a line of minute, hour and day of the week."""
+    minute, hour, of_month, month, of_week = fields
+    assert (of_month, month) == ("*", "*")
+    sunday_first = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+    today = first
+    while today < last:
+        if of_week == "*" or (today.weekday() + 1) % 7 == sunday_first.index(of_week):
+            yield datetime.combine(today, time(int(hour), int(minute)))
+        today += timedelta(days=1)
+
+
+def test_the_crontab_example_has_a_line_for_each_job_with_a_schedule():
+    scripts = (ROOT / "jobs").glob("[!_]*.py")
+    assert set(crons_lines()) == {path.stem for path in scripts if "\nSCHEDULE = " in path.read_text()}
+
+
+@pytest.mark.parametrize("job", crons_lines())
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid", "Australia/Lord_Howe"])
+def test_cron_starts_a_job_at_its_fire_times_for_ten_years_but_on_the_nights_of_a_change(job: str, zone: str):
+    schedule: Schedule = importlib.import_module(f"jobs.{job}").SCHEDULE
+    where = ZoneInfo(zone)
+    ours = dict(schedule.fire_times(where, *TEN_YEARS))
+    crons = as_cron_counts(crons_lines()[job], *(each.date() for each in TEN_YEARS))
+    theirs = {wall.date(): wall.replace(tzinfo=where).astimezone(UTC) for wall in crons}
+    inside = sorted(set(ours) & set(theirs))
+    changes = {day for day in inside if _offset(day, where) != _offset(day + timedelta(days=1), where)}
+    assert set(ours) ^ set(theirs) <= {date(2025, 12, 31), date(2026, 1, 1), date(2035, 12, 31), date(2036, 1, 1)}
+    assert len(inside) > 500
+    assert len(changes) <= 2 * 10
+    for day in inside:
+        if day not in changes:
+            assert ours[day] == theirs[day]
+
+
+def _offset(day: date, zone: ZoneInfo) -> timedelta | None:
+    return datetime.combine(day, time(), zone).utcoffset()
