@@ -27,6 +27,7 @@ class JobCommand(click.Command):
     """A click command with nightdesk.toml behind its options and the desk's exit codes."""
 
     job: Any = None  # () -> lib.job.Job, set by `job`
+    settle: Any = None  # (params, names typed by hand) -> the options that follow from others, set by `job`
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Parse, run and exit. 2 for wrong usage, 78 for a wrong setting, else the job's own code."""
@@ -66,6 +67,19 @@ class JobCommand(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
+def options_of(command: JobCommand) -> dict[str, Any]:
+    """The options that a start without any gets, from defaults, nightdesk.toml and the environment; nothing is run.
+
+    Raises BadSettings where one of them is wrong, and WrongUsage where some don't go together.
+    """
+    try:
+        params = command.make_context(command.name, []).params
+    except click.UsageError as fault:
+        raise BadSettings(f"{_configured(fault) or command.name}: {fault.message}") from fault
+    own = {name: value for name, value in params.items() if name not in COMMON}
+    return {**own, **command.settle(params, ())}
+
+
 def check_tables(desk: Mapping[str, Any], tables: Collection[str]) -> None:
     """See that each table of nightdesk.toml belongs to the desk or to a job. Raises BadSettings."""
     scripts = (Path(__file__).parent.parent / "jobs").glob("[!_]*.py")
@@ -94,12 +108,13 @@ def job(
     migrations: Callable[[], Sequence[Any]] = tuple,
     plan: Callable[[Any], Sequence[str]],
     settle: Callable[[Mapping[str, Any], Collection[str]], dict[str, Any]] = lambda params, by_hand: {},
+    output: str | None = None,
 ) -> Callable[[Callable[..., None]], JobCommand]:
     """Make a verb function `(run, options)` the command of a job, named as the function is.
 
     `plan` returns the lines that --dry-run prints; it may look, and must write nothing. `settle` gets the
     options and the names of those typed by hand, and returns the ones that follow from others; it raises WrongUsage
-    where some don't go together.
+    where some don't go together. `output` is the metric that says how much came out of a run.
     """
 
     def decorate(work: Callable[..., None]) -> JobCommand:
@@ -108,7 +123,7 @@ def job(
         def declared() -> Any:
             from lib.job import Job  # the store, the pages: not needed to answer --help
 
-            return Job(name, work, schedule, migrations, plan)
+            return Job(name, work, schedule, migrations, plan, output)
 
         @functools.wraps(work)
         @click.pass_context
@@ -125,7 +140,7 @@ def job(
         )(callback)
         for decorator in _COMMON_OPTIONS:
             command = decorator(command)
-        command.job = declared
+        command.job, command.settle = declared, settle
         return command
 
     return decorate
@@ -155,7 +170,7 @@ def _start(context: click.Context, declared: Any, params: dict[str, Any]) -> int
     date: datetime.date | None = None
     try:
         settings = load_settings(command.desk, {"data": params["data"], "reports": params["reports"]})
-        declared = replace(declared, schedule=settings.schedule_of(declared.name, declared.schedule))
+        declared = _told(replace(declared, schedule=settings.schedule_of(declared.name, declared.schedule)))
         date = params["date"].date() if params["date"] else datetime.datetime.now(settings.zone).date()
         if params["dry_run"]:
             return _print_plan(declared, settings, date, options, as_json=as_json)
@@ -171,6 +186,17 @@ def _start(context: click.Context, declared: Any, params: dict[str, Any]) -> int
         where = f" Report: {result.json['report']}" if result.json["report"] else ""
         print(f"{result.message}{where}", file=sys.stderr)
     return int(result.exit_code)
+
+
+def _told(declared: Any) -> Any:
+    """The job, with its starts and ends told to whom [notify] says."""
+    from lib import notices
+
+    return replace(
+        declared,
+        on_start=notices.started,
+        on_end=lambda db, settings, run, log: notices.ended(db, settings, run, declared.output, log),
+    )
 
 
 def _print_plan(declared: Any, settings: Any, date: datetime.date, options: dict[str, Any], *, as_json: bool) -> int:
