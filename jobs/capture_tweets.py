@@ -39,7 +39,7 @@ def migrations() -> list[Any]:
     return [of_tweets]
 
 
-@job(SCHEDULE, migrations=migrations, plan=plan, settle=settle)
+@job(SCHEDULE, migrations=migrations, plan=plan, settle=settle, output="tweets")
 @click.option(
     "--source",
     type=click.Choice(["x", "bluesky", "replay"]),

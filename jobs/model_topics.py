@@ -38,7 +38,7 @@ def tables() -> list[Any]:
     return [migrations]
 
 
-@job(SCHEDULE, migrations=tables, plan=plan)
+@job(SCHEDULE, migrations=tables, plan=plan, output="articles")
 @click.option(
     "--articles",
     multiple=True,
