@@ -88,6 +88,11 @@ def publish(db: Database, settings: Settings, job: str) -> None:
             _write_if_changed(target, page.read_bytes())
             if row is latest:
                 _write_if_changed(settings.reports / job / "latest.html", page.read_bytes())
+    publish_index(db, settings)
+
+
+def publish_index(db: Database, settings: Settings) -> None:
+    """Write the desk's page anew. Raises CannotWrite."""
     atomic_write(settings.reports / "index.html", index(db, settings))
 
 

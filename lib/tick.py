@@ -115,6 +115,8 @@ def tick(
             dead = reap(db, settings)
             notes = (before(db, moment) if before else None) or ()
             report = look(db, schedules, settings, moment, start or _launcher(settings), starts=starts)
+            if dead or report.missed:
+                notes = (*notes, *_publish_index(db, settings))
             said = after(db, moment) if after else None
             return replace(report, dead=tuple(dead), notes=(*notes, *report.notes, *(said or ())))
         finally:
@@ -131,6 +133,17 @@ def reap(db: Database, settings: Settings) -> list[int]:
 
         tidy_dead(db, settings.data, dead)
     return dead
+
+
+def _publish_index(db: Database, settings: Settings) -> Sequence[str]:
+    """Show on the desk's page what was missed or found dead; what goes wrong with it is a line."""
+    from lib.reports import publish_index  # pages and their libraries: not needed where there is nothing new
+
+    try:
+        publish_index(db, settings)
+    except DeskError as fault:
+        return (f"the desk's page is not written: {fault}",)
+    return ()
 
 
 def look(

@@ -73,6 +73,22 @@ def test_what_was_missed_is_recorded_made_up_for_and_told(data: Path, db: Databa
     assert again.lines == []
 
 
+def test_what_was_missed_is_on_the_desks_page(data: Path, db: Database):
+    tick({"job": NIGHTLY}, desk(data), now=START, start=no_start)
+    page = desk(data).reports / "index.html"
+    assert not page.exists()
+    tick({"job": NIGHTLY}, desk(data), now=START + timedelta(days=3), start=starter(db))
+    assert "missed" in page.read_text()
+
+
+def test_a_page_that_cannot_be_written_is_a_line_and_no_fault(data: Path, db: Database):
+    tick({"job": NIGHTLY}, desk(data), now=START, start=no_start)
+    desk(data).reports.write_text("in the way")
+    report = tick({"job": NIGHTLY}, desk(data), now=START + timedelta(days=3), start=starter(db))
+    assert any("the desk's page is not written" in line for line in report.lines)
+    assert ledger(db, "missed") == ["2026-03-02", "2026-03-03"]
+
+
 def test_a_look_with_nothing_new_writes_nothing(data: Path, db: Database):
     run_at_once(db, "job", date(2026, 3, 2))
     for hours in (0, 15):
