@@ -7,9 +7,10 @@ Everything here gives up Python's lock while it works: a thread prepares the nex
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 import numba
 import numpy as np
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,18 @@ def _reflected(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     return np.asarray(size - 1 - np.abs(size - 1 - np.abs(places)))
 
 
+def _compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile for numba, kept on disk for the next process where there is a folder for it.
+
+    There is none where a service's user may write neither beside the code nor in a home of its own.
+    """
+    try:
+        made: Callable[P, R] = numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:
+        made = numba.njit(nogil=True)(function)
+    return made
+
+
 def rotate(images: Images, degrees: NDArray[np.float64]) -> Images:
     """Each image turned about its middle by its own angle, (N,); bilinear, and reflected beyond its edge.
 
@@ -72,7 +87,7 @@ def rotate(images: Images, degrees: NDArray[np.float64]) -> Images:
     return _rotate(np.ascontiguousarray(images), np.cos(radians), np.sin(radians))
 
 
-@numba.njit(nogil=True, cache=True)
+@_compiled
 def _rotate(images: Images, cosines: NDArray[np.float64], sines: NDArray[np.float64]) -> Images:
     count, height, width, channels = images.shape
     out = np.empty_like(images)
@@ -98,7 +113,7 @@ def _rotate(images: Images, cosines: NDArray[np.float64], sines: NDArray[np.floa
     return out
 
 
-@numba.njit(nogil=True, cache=True)
+@_compiled
 def _mirrored(place: float, size: int) -> float:
     """What `_reflected` does, for a place between pixels that is beyond an end by less than `size`."""
     return size - 1 - abs(size - 1 - abs(place))
