@@ -87,7 +87,7 @@ def make_backup(
         to.mkdir(parents=True, exist_ok=True)
     sweep(data, to)
     earlier = [each for each in backups_in(to, data) if each.manifest is not None and not each.flaw]
-    name = _free_name(to, f"{day}-{run}")
+    name = f"{day}-{run}"
     aside = aside_in(to, name, data)
     work = _Work(data, aside, earlier[-1] if earlier else None, kinds, advance)
     try:
@@ -101,6 +101,7 @@ def make_backup(
         with closing(opened_to_read(aside / STORE, alone=True)) as copy:
             work.take_all(copy)
             work.drop_unnamed(copy)
+        work.miss()
         manifest = Manifest(
             version=VERSION,
             desk=desk_name(data),
@@ -113,11 +114,11 @@ def make_backup(
             folders=sorted({*(kind.folder for kind in kinds if kind.backed_up), *_job_folders(work.entries)}),
             files=sorted(work.entries.values(), key=lambda each: (each.kind != STORE_KIND, each.kind, each.path)),
         )
-        _finish(aside, to / name, manifest)
+        folder = _finish(aside, to, name, manifest)
     except BaseException:
         _discard(aside)
         raise
-    return Backup(to / name, manifest, to.stat().st_dev == data.stat().st_dev, tuple(work.notes))
+    return Backup(folder, manifest, to.stat().st_dev == data.stat().st_dev, tuple(work.notes))
 
 
 @dataclass
@@ -181,8 +182,9 @@ class _Work:
         with cannot_write(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
+        self.entries.pop(name, None)  # it may go before it is taken again
         entry = self._from_before(name, target, stat)
-        if entry is None and settled:
+        if entry is None and settled and not path.is_symlink():  # what a link leads to, others may write into
             entry = self._linked(path, name, kind, target)
         if entry is None:
             entry = self._copied(path, name, kind, target, stat)
@@ -197,6 +199,14 @@ class _Work:
             if entry.kind == RUN_FILES and "/".join(name.split("/")[:2]) not in named:
                 (self.aside / name).unlink()
                 del self.entries[name]
+
+    def miss(self) -> None:
+        """Note the kinds that the backup before had files of and this one has none of."""
+        there = {each.kind for each in self.entries.values()}
+        for kind in dict.fromkeys(each.kind for each in self.known.values()):
+            if kind not in there:
+                count = sum(each.kind == kind for each in self.known.values())
+                self.note(f"None of the {count:,} files of the kind {kind} in the backup before is there any more.")
 
     def note(self, text: str) -> None:
         """Keep a sentence for people, once."""
@@ -291,9 +301,9 @@ def left_out(data: Path, manifest: Manifest, known: Mapping[str, str]) -> list[t
 def one_sentence(made: Backup, places: Sequence[Place], flawed: int) -> str:
     """The run in one sentence, for the ledger, the index and the terminal."""
     kept = [each for each in places if not each.dropped]
-    oldest = kept[-1].manifest.made_at[:10]
+    oldest, count = kept[-1].manifest.made_at[:10], len(made.manifest.files)
     text = (
-        f"{len(made.manifest.files):,} files of {megabytes(made.manifest.bytes)} and "
+        f"{count:,} file{'s' if count != 1 else ''} of {megabytes(made.manifest.bytes)} and "
         f"{made.manifest.database_rows:,} rows are checked and in {shown(made.folder)}; "
         + (f"{len(kept)} backups are kept, the oldest of {oldest}" if len(kept) > 1 else "it is the only backup")
     )
@@ -338,15 +348,24 @@ def _link(source: Path, target: Path) -> bool:
     return True
 
 
-def _finish(aside: Path, folder: Path, manifest: Manifest) -> None:
+def _finish(aside: Path, to: Path, name: str, manifest: Manifest) -> Path:
+    """Write the manifest, flush all and give the backup its name; returns its folder. Raises CannotWrite."""
     path = aside / MANIFEST
     with cannot_write(path):
         path.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
         _sync(path)
         for place, _, _ in os.walk(aside, topdown=False):
             sync_folder(Path(place))
-        aside.rename(folder)
-        sync_folder(folder.parent)
+        while True:
+            folder = to / _free_name(to, name)
+            try:
+                aside.rename(folder)
+                break
+            except OSError as fault:
+                if fault.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # another desk has just taken that name
+                    raise
+        sync_folder(to)
+    return folder
 
 
 def _sync(path: Path) -> None:

@@ -35,8 +35,9 @@ class Kind:
     `shape` matches the whole name, in `folder`, of what the desk makes there: a file, or a folder that goes whole. Its
     group `date`, if it has one, tells the age; else the time of the last change does. `protected` are names that
     `prune` never touches, given the ids of the runs whose pages are kept. `settled` are names that are replaced and
-    never written into again, so that a hard link is a copy of them; `all_settled` says so of every file. `forget` is
-    told of a name that was removed. `job` writes there, under its lock.
+    never written into again, so that a hard link is a copy of them; `all_settled` says so of every file. `known`,
+    where it is told, are the only names that may go: what no row tells of may be the one copy of something. `forget`
+    is told of a name that was removed. `job` writes there, under its lock.
     """
 
     name: str  # a field of [keep]
@@ -48,12 +49,22 @@ class Kind:
     backed_up: bool = True
     all_settled: bool = False
     settled: Callable[[Database], Collection[str]] = nothing
+    known: Callable[[Database], Collection[str]] | None = None
     forget: Callable[[Database, str], None] | None = None
 
 
 def files_below(folder: Path) -> Iterator[Path]:
-    """The files below a folder, in order of their names: no hidden ones, no links to folders and nothing special."""
-    for place, folders, names in os.walk(folder):
+    """The files below a folder, in order of their names: no hidden ones, no links to folders and nothing special.
+
+    None where there is no such folder. Raises OSError where one can't be read, as a link to a disk that isn't there: a
+    backup without it would look whole.
+    """
+
+    def unless_gone(fault: OSError) -> None:
+        if os.path.lexists(fault.filename):
+            raise fault
+
+    for place, folders, names in os.walk(folder, onerror=unless_gone):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(place, name)

@@ -16,12 +16,13 @@ import msgspec
 
 from lib.errors import BadData
 from lib.files import sha256_of, shown
-from lib.keeping import opened_to_read
+from lib.keeping import BACKUPS, opened_to_read
 from lib.store import STORE, rows
 
 VERSION = 1
 MANIFEST = "manifest.json"
 CLOCK_STEP = 2_000_000_000  # nanoseconds: the coarsest time of change that a file system keeps (FAT's)
+FOLDER = re.compile(r"[a-z_][a-z0-9_]*")  # in the data folder; of a job, too
 NAME = re.compile(r"(?P<date>\d{4}-\d\d-\d\d)-(?P<run>\d+)(-\d+)?")  # of a backup's folder
 
 
@@ -118,6 +119,9 @@ def read_manifest(folder: Path) -> Manifest:
             raise BadData(f"{path} is of version {version}; this desk reads version {VERSION}")
         manifest = msgspec.json.decode(raw, type=Manifest)
         datetime.fromisoformat(manifest.made_at)
+        for name in [*manifest.folders, *manifest.jobs]:
+            if not FOLDER.fullmatch(name) or name == BACKUPS:
+                raise ValueError(f"it names the folder {name!r}, which no backup stands for")
         for entry in manifest.files:
             _check_name(entry, manifest)
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as fault:

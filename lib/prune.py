@@ -74,7 +74,7 @@ class Pruned:
         ]
         if self.dry_run:
             lines += [f"left: {shown(each.path)} ({each.why})" for each in self.left]
-        total = f"{len(self.removed):,} of {self.bytes / 2**20:,.1f} MiB {verb}." if self.removed else ""
+        total = f"In all {len(self.removed):,}, of {self.bytes / 2**20:,.1f} MiB, {verb}." if self.removed else ""
         return [*lines, total or "Nothing is older than [keep] says."]
 
     @property
@@ -238,6 +238,7 @@ def _prune_run_folders(work: _Pruning, job: str) -> None:
 def _prune_kind(work: _Pruning, kind: Kind) -> None:
     top = work.settings.data / kind.folder
     protected = kind.protected(work.db, work.kept)
+    known = None if kind.known is None else kind.known(work.db)
     for path in _of_shape(top, kind):
         name = path.relative_to(work.settings.data).as_posix()
         found = kind.shape.fullmatch(path.relative_to(top).as_posix())
@@ -251,6 +252,8 @@ def _prune_kind(work: _Pruning, kind: Kind) -> None:
             continue
         if name in protected:
             work.leave(kind.name, path, kind.why_kept)
+        elif known is not None and name not in known:
+            work.leave(kind.name, path, "no run names it")
         else:
             work.drop(kind.name, path, since.isoformat())
             if kind.forget is not None and not work.dry_run:

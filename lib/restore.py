@@ -6,8 +6,8 @@ restored = restore("latest", settings, force=False)
 import os
 import shutil
 import sqlite3
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from lib.backup import copy_file
 from lib.errors import BadData, Busy, CannotWrite, DeskError, SourceUnavailable
 from lib.files import aside_of, cannot_write, sha256_of, shown, sync_folder
 from lib.keeping import BACKUPS, REPLACED, RUN_FOLDER
-from lib.manifest import MANIFEST, Manifest, backups_in, check_store, read_manifest
+from lib.manifest import MANIFEST, NAME, Found, Manifest, backups_in, check_store, desk_name, read_manifest
 from lib.settings import Settings
 from lib.store import STORE, open_store, rows, table, writing
 
@@ -49,6 +49,7 @@ class Restored:
             "database_rows": self.manifest.database_rows,
             "replaced": str(self.replaced) if self.replaced else None,
             "crashed": self.crashed,
+            "fault": self.fault or None,
         }
 
     @property
@@ -65,7 +66,7 @@ class Restored:
             lines.append(f"{self.crashed} of the runs were at work when the backup was made; they count as crashed.")
         if self.fault:
             lines.append(f"The pages are not written: {self.fault}; each job's next start writes them.")
-        return lines
+        return [*lines, "To see whether this desk goes with it: python -m jobs doctor"]
 
     @property
     def exit_code(self) -> int:
@@ -91,41 +92,69 @@ def restore(
     Raises SourceUnavailable (no such backup), BadData (damaged), CannotWrite (something is there, no room), Busy.
     """
     data = settings.data
-    folder = find(source, backups or data / BACKUPS)
+    folder = find(source, backups or data / BACKUPS, data)
     manifest = read_manifest(folder)
     standing = [path for path in _places(data, manifest) if _holds_something(path)]
     if standing and not force:
         names = ", ".join(path.name for path in standing)
-        raise CannotWrite(f"{data} holds {names} already; use --force to have that moved aside first")
+        raise CannotWrite(f"there is something in {data} already ({names}); use --force to have that moved aside first")
     check(folder, manifest)
     with _all_locks(data, {*jobs, *manifest.jobs}):
+        for left in data.glob(".restore.*.aside"):  # by a restore that was killed; now there is no other
+            shutil.rmtree(left, ignore_errors=True)
         stage = aside_of(data / "restore")
         try:
             _stage(folder, manifest, stage)
+            crashed = _settle(stage, manifest, folder.name)
             replaced = _swap(settings, manifest, stage)
         finally:
             shutil.rmtree(stage, ignore_errors=True)
-        crashed, fault = _settle(settings, manifest, folder.name)
+        fault = _write_pages(settings, manifest)
     return Restored(folder, manifest, replaced, crashed, fault)
 
 
-def find(source: str | Path, backups: Path) -> Path:
-    """The folder of the backup that is meant. Raises SourceUnavailable, BadData where it is no whole backup."""
+def find(source: str | Path, backups: Path, data: Path) -> Path:
+    """The folder of the backup that is meant, for the desk in `data`. Raises SourceUnavailable, BadData (damaged)."""
     if str(source) == LATEST:
-        return _newest(backups)
+        return _newest(backups, data)
     path = Path(source)
     if not path.exists() and len(path.parts) == 1 and (backups / path).exists():
         path = backups / path
     if not path.is_dir():
         raise SourceUnavailable(f"there is no backup {shown(path)}; expected its folder, or {LATEST} for {backups}")
-    return path if (path / MANIFEST).exists() or not backups_in(path) else _newest(path)
+    return path if (path / MANIFEST).exists() or not backups_in(path) else _newest(path, data)
 
 
-def _newest(backups: Path) -> Path:
-    found = [each for each in backups_in(backups) if each.manifest is not None]
-    if not found:
+def _newest(backups: Path, data: Path) -> Path:
+    """The newest backup of this desk; where it has none, as on a new machine, of the only desk that has some.
+
+    An earlier one is never taken in silence: who asks for the latest has to know what is lost.
+    """
+    found = backups_in(backups)
+    readable = [(each, each.manifest) for each in found if each.manifest is not None]
+    desks = sorted({manifest.desk for _, manifest in readable})
+    here = desk_name(data)
+    if here not in desks and len(desks) > 1:
+        named = ", ".join(desks)
+        raise SourceUnavailable(f"{shown(backups)} has backups of {named}, none of {here}; name the folder of one")
+    mine = [(each, manifest) for each, manifest in readable if here not in desks or manifest.desk == here]
+    flaws = [each for each in found if each.manifest is None and (not mine or _by_name(each) > _by_name(mine[-1][0]))]
+    flaws += [each for each, _ in mine[-1:] if each.flaw]
+    whole = [each.folder for each, _ in mine if not each.flaw]
+    if flaws:
+        other = (
+            f"to put the one before back: python -m jobs restore {shown(whole[-1])}" if whole else "there is no other"
+        )
+        raise BadData(f"the newest backup is damaged: {flaws[-1].flaw}; {other}")
+    if not whole:
         raise SourceUnavailable(f"there is no backup in {shown(backups)}; name the folder of one")
-    return found[-1].folder
+    return whole[-1]
+
+
+def _by_name(found: Found) -> tuple[str, int]:
+    said = NAME.fullmatch(found.folder.name)
+    assert said is not None  # else it had not been found
+    return said["date"], int(said["run"])
 
 
 def check(folder: Path, manifest: Manifest) -> None:
@@ -186,8 +215,6 @@ def _stage(folder: Path, manifest: Manifest, stage: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
         if copy_file(folder / each.path, target, each.mtime_ns)[1] != each.sha256:
             raise BadData(f"{folder / each.path} changed while it was read; nothing was restored")
-    for place, _, _ in os.walk(stage, topdown=False):
-        sync_folder(Path(place))
 
 
 def _swap(settings: Settings, manifest: Manifest, stage: Path) -> Path | None:
@@ -196,17 +223,17 @@ def _swap(settings: Settings, manifest: Manifest, stage: Path) -> Path | None:
     aside = data / f"{REPLACED}-{datetime.now(UTC):%Y%m%dT%H%M%S}Z"
     while aside.exists():
         aside = aside.with_name(f"{aside.name}_")
-    # The store comes last: a start in between would make a new one in its place.
-    new = sorted((path.name for path in stage.iterdir()), key=lambda name: name == STORE)
     moves = [(path, aside / path.name) for path in _places(data, manifest) if _holds_something(path)]
     moves += [
         (settings.reports / job, aside / "reports" / job)
         for job in manifest.jobs
         if _holds_something(settings.reports / job)
     ]
+    puts = [(path, data / path.name) for path in stage.iterdir()]
     done: list[tuple[Path, Path]] = []
     try:
-        for source, target in [*moves, *((stage / name, data / name) for name in new)]:
+        # The old store gives way right before the new one comes: a start in between would make one in its place.
+        for source, target in sorted([*moves, *puts], key=lambda move: move[0].name.startswith(STORE)):
             with cannot_write(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if target.is_dir():
@@ -224,22 +251,43 @@ def _swap(settings: Settings, manifest: Manifest, stage: Path) -> Path | None:
     return aside if moves else None
 
 
-def _settle(settings: Settings, manifest: Manifest, name: str) -> tuple[int, str]:
-    """End the rows of runs that were at work, and write the pages; returns how many, and why there are none."""
-    db = open_store(settings.data)
-    try:
-        with writing(db):
-            found = rows(db, "SELECT id FROM runs WHERE status = 'running'")
-            for row in found:
+def _settle(stage: Path, manifest: Manifest, name: str) -> int:
+    """End the rows of runs that were at work when the backup was made; returns how many came to nothing.
+
+    The run that made the backup did: its row says so. Nobody needs a message about any of them.
+    """
+    with closing(open_store(stage)) as db, writing(db):
+        found = rows(db, "SELECT * FROM runs WHERE status = 'running'")
+        for row in found:
+            if _made(manifest, row):
+                change: dict[str, Any] = {
+                    "status": "ok",
+                    "message": f"Made the backup {name}, from which this store was put back.",
+                    "exit_code": 0,
+                    "ended_at": manifest.made_at,
+                    "seconds": runs.seconds_between(row["started_at"], manifest.made_at),
+                    "committed": int(runs.committed(db, row["job"], row["date"]) is None),
+                }
+            else:
                 message = f"Was at work when the backup {name} was made, which has nothing of what it came to."
-                table(db, "runs").update(
-                    row["id"], {"status": "crashed", "message": message, "exit_code": 1, "ended_at": runs.now()}
-                )
-        try:
+                change = {"status": "crashed", "message": message, "exit_code": 1, "ended_at": runs.now()}
+            table(db, "runs").update(row["id"], {**change, "folder": None})
+            table(db, "judged").insert({"run": row["id"]}, ignore=True)
+    for place, _, _ in os.walk(stage, topdown=False):
+        sync_folder(Path(place))
+    return sum(not _made(manifest, row) for row in found)
+
+
+def _made(manifest: Manifest, row: Mapping[str, Any]) -> bool:
+    return (row["id"], row["date"]) == (manifest.run, manifest.date)
+
+
+def _write_pages(settings: Settings, manifest: Manifest) -> str:
+    """Write the pages anew; returns why there are none, or ""."""
+    try:
+        with closing(open_store(settings.data)) as db:
             for job in manifest.jobs:
                 reports.publish(db, settings, job)
-        except (DeskError, OSError, sqlite3.Error) as fault:
-            return len(found), str(fault)
-        return len(found), ""
-    finally:
-        db.close()
+    except (DeskError, OSError, sqlite3.Error) as fault:
+        return str(fault)
+    return ""

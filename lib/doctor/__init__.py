@@ -66,6 +66,7 @@ def examine(
     place_of_room = len(found)
     look("folders", lambda: machine.folders(settings))
     look("database", lambda: state.database(settings.data, migrations()))
+    look("restore", lambda: state.half_restored(settings.data))
     ledger, kept_away = _ledger(settings.data)
     needs: list[tuple[str, Need]] = []
     try:
@@ -81,7 +82,7 @@ def examine(
             look("locks", partial(state.locks, ledger, settings.data, schedules, now))
             look("last runs", partial(state.last_runs, ledger, schedules, settings.notify.failing_after))
             look("messages on their way", partial(state.undelivered, ledger, now))
-            look("backup", partial(state.backups, ledger, schedules, now))
+            look("backup", partial(state.backups, ledger, settings.data, schedules, now))
             with suppress(OSError, sqlite3.Error):  # said by the line of the folder, or the database
                 needs += state.measured(ledger, settings, schedules)
         elif kept_away:

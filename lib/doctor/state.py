@@ -1,7 +1,9 @@
 """What the desk has written: the store, locks, ticks, last runs, backups, and the templates that show them."""
 
+import json
 import os
 import sqlite3
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,6 +18,8 @@ from sqlite_utils.migrations import Migrations
 
 from lib import reports
 from lib.doctor.check import Check, Need, failed, ok, warning
+from lib.keeping import BACKUPS, REPLACED
+from lib.manifest import MANIFEST
 from lib.runs import stamp
 from lib.schedules import NEVER, TICK_MINUTES, Schedule
 from lib.settings import Settings
@@ -26,7 +30,8 @@ SETTLING = 1.5  # seconds that a start may hold a lock before its row is there
 TICKS = timedelta(minutes=3 * TICK_MINUTES)
 OLDEST_BACKUP = timedelta(days=3)
 RUNS_MEASURED = 5
-LOST = "the store isn't sound; stop the desk and put a backup back: python -m jobs restore"
+PUT_BACK = "put a backup back: python -m jobs restore --force, which moves aside what is there"
+LOST = f"the store isn't sound; stop the desk and {PUT_BACK}"
 
 
 def open_store_to_look(data: Path) -> Database | None:
@@ -35,7 +40,7 @@ def open_store_to_look(data: Path) -> Database | None:
     Not read-only: what a killed process has left half done is rolled back by whoever opens the file next.
     """
     path = data / STORE
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
     return Database(sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=5))
 
@@ -65,6 +70,16 @@ def database(data: Path, migrations: Iterable[Migrations]) -> Iterator[Check]:
 
 def _integrity(db: Database, name: str) -> Iterator[Check]:
     end = time.monotonic() + LONGEST_LOOK
+    over = threading.Event()
+
+    def interrupt() -> None:
+        """Older SQLites don't ask the handler while they walk the pages; this reaches them there, too."""
+        if not over.wait(LONGEST_LOOK):
+            while not over.wait(0.01):  # between two statements it comes to nothing
+                db.conn.interrupt()
+
+    thread = threading.Thread(target=interrupt, daemon=True)
+    thread.start()
     db.conn.set_progress_handler(lambda: int(time.monotonic() > end), 100_000)
     try:
         faults = [str(row[0]) for row in db.execute("PRAGMA integrity_check(100)")]
@@ -76,15 +91,15 @@ def _integrity(db: Database, name: str) -> Iterator[Check]:
         yield warning(name, said, f"when none is at work: sqlite3 {STORE} 'PRAGMA integrity_check'")
         return
     finally:
+        over.set()
+        thread.join()
         db.conn.set_progress_handler(None, 0)
     if faults != ["ok"]:
         more = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         yield failed(name, f"damaged: {' '.join(faults[0].split())}{more}", LOST)
     if orphans:
         shown = ", ".join(f"{table} ({count:,} rows)" for table, count in orphans.items())
-        yield failed(
-            name, f"rows without the row they belong to, in {shown}", "put a backup back: python -m jobs restore"
-        )
+        yield failed(name, f"rows without the row they belong to, in {shown}", PUT_BACK)
     if faults == ["ok"] and not orphans:
         yield ok(name, "whole, and its foreign keys hold")
 
@@ -213,21 +228,40 @@ def last_runs(db: Database, schedules: Mapping[str, Schedule], failing_after: in
             yield ok(name, said)
 
 
-def backups(db: Database, schedules: Mapping[str, Schedule], now: datetime) -> Iterator[Check]:
-    """How old the newest backup is, by the ledger."""
+def half_restored(data: Path) -> Iterator[Check]:
+    """Whether a restore was killed in the middle, so that some of the desk is old and some of it is moved aside."""
+    left = [path.name for path in sorted(data.glob(".restore.*.aside"))]
+    if left:
+        said = f"one has not ended ({', '.join(left)}): parts of the desk may lie in {data / REPLACED}-…"
+        yield failed("restore", said, "if none is at work, run it again: python -m jobs restore --force")
+
+
+def backups(db: Database, data: Path, schedules: Mapping[str, Schedule], now: datetime) -> Iterator[Check]:
+    """How old the newest backup is, by the ledger, and whether it is still where it was put."""
     name, job = "backup", "backup"
     if job not in schedules:
         return
-    newest = rows(db, "SELECT MAX(ended_at) AS at FROM runs WHERE job = ? AND status = 'ok'", job)[0]["at"]
+    made = rows(db, "SELECT * FROM runs WHERE job = ? AND status = 'ok' ORDER BY ended_at DESC, id DESC LIMIT 1", job)
+    newest = made[0]["ended_at"] if made else None
     first = rows(db, "SELECT MIN(started_at) AS at FROM runs")[0]["at"]
     age = now - datetime.fromisoformat(newest or first or stamp(now))
-    if newest and age <= OLDEST_BACKUP:
+    place = _where_it_lies(made[0], data) if made else None
+    if place is not None and not any(place.glob(f"{made[0]['date']}-{made[0]['id']}*/{MANIFEST}")):
+        said = f"the newest is of {newest}, and it is not in {place} any more"
+        yield warning(name, said, "see that the disk is there; or make another: python -m jobs backup")
+    elif newest and age <= OLDEST_BACKUP:
         yield ok(name, f"the newest is of {newest}")
     elif age > OLDEST_BACKUP:
         said = f"the newest is of {newest}, {age.days} days ago" if newest else f"none in {age.days} days of runs"
         yield warning(name, said, "python -m jobs backup; see why the nightly one doesn't run")
     else:
         yield ok(name, "none yet; the first is made by the next night's run")
+
+
+def _where_it_lies(row: Mapping[str, Any], data: Path) -> Path | None:
+    """The folder of backups that a run of the job was told of; None where its row doesn't tell."""
+    options = json.loads(row["options"] or "{}")
+    return (Path(options["to"]) if options["to"] else data / BACKUPS) if "to" in options else None
 
 
 def undelivered(db: Database, now: datetime) -> Iterator[Check]:

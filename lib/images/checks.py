@@ -155,5 +155,5 @@ def _champion(data: Path) -> Iterator[Check]:
             yield warning(name, f"{path} is {state}; its second copy {copy.name} is whole", remedy)
         else:
             judge = failed if role == "champion" else warning
-            remedy = "put a backup back: python -m jobs restore; else the next run goes on without it"
+            remedy = "put a backup back: python -m jobs restore --force; else the next run goes on without it"
             yield judge(name, f"{path} is {state}, and there is no other copy", remedy)

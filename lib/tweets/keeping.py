@@ -20,6 +20,7 @@ def captures() -> Kind:
         _protected,
         why_kept="not scored yet, or named by a page that is kept",
         settled=_settled,
+        known=_known,
         forget=_forget,
     )
 
@@ -30,6 +31,18 @@ def _settled(db: Database) -> list[str]:
         return []
     sql = "SELECT file FROM recordings JOIN runs ON runs.id = made_by WHERE state = 'kept' AND status != 'running'"
     return [row["file"] for row in rows(db, sql)]
+
+
+def _known(db: Database) -> set[str]:
+    """Those that the store tells of. Others were never scored, as far as it goes: it may be older than they are."""
+    found: set[str] = set()
+    if "recordings" in db.table_names():
+        found.update(row["file"] for row in rows(db, "SELECT file FROM recordings"))
+    if "captures" in db.table_names():
+        found.update(
+            name for row in rows(db, "SELECT files FROM captures") for name in (row["files"] or "").split(", ")
+        )
+    return found
 
 
 def _protected(db: Database, kept: Collection[int]) -> set[str]:

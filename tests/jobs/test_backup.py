@@ -109,6 +109,7 @@ def test_the_drill_with_real_jobs(keeper: Keeper, make_csv: Callable[..., Path],
     assert said["metrics"]["linked"] + said["metrics"]["copied"] == said["metrics"]["files"]
     assert said["metrics"]["kept"] == 1
     tables, files = table_rows(keeper.data / "nightdesk.db"), contents(keeper.data)
+    latest = (keeper.reports / "model_topics" / "latest.html").read_bytes()
     shutil.rmtree(keeper.data)
     shutil.rmtree(keeper.reports)
 
@@ -125,15 +126,13 @@ def test_the_drill_with_real_jobs(keeper: Keeper, make_csv: Callable[..., Path],
     }
     assert len(kept) > 10
     assert {name: (keeper.data / name).read_bytes() for name in kept} == kept
-    assert (keeper.reports / "model_topics" / "latest.html").read_bytes() == next(
-        content for name, content in kept.items() if "2026-11-22" in name and name.endswith("report.html")
-    )
+    assert (keeper.reports / "model_topics" / "latest.html").read_bytes() == latest
     assert (keeper.reports / "index.html").exists()
 
     make_csv(keeper.articles / "news.csv", rows)
     keeper.topics("--date", "2026-11-29")
     assert keeper.run("--date", "2026-11-29").returncode == 0
-    assert keeper.query("SELECT status FROM runs WHERE id = ?", said["run_id"]) == [("crashed",)]
+    assert keeper.query("SELECT status FROM runs WHERE id = ?", said["run_id"]) == [("ok",)]
 
 
 def test_the_page_tells_what_is_in_it_and_where_it_lies(keeper: Keeper) -> None:
@@ -215,7 +214,7 @@ def test_a_damaged_backup_is_refused_in_a_sentence(keeper: Keeper) -> None:
     before = contents(keeper.data)
     done = keeper.restore("latest", "--force")
     assert done.returncode == 65
-    assert done.stderr.startswith("data/backups/2026-11-21-1/nightdesk.db has ")
+    assert "data/backups/2026-11-21-1/nightdesk.db has " in done.stderr
     assert "Traceback" not in done.stderr
     assert contents(keeper.data) == before
     code, said = keeper.json("--date", "2026-11-22")

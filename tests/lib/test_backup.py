@@ -16,12 +16,12 @@ import pytest
 from sqlite_utils import Database
 
 from lib import runs
-from lib.backup import make_backup
+from lib.backup import copy_file, make_backup
 from lib.errors import BadData, BadSettings, Busy, CannotWrite, DeskError, SourceUnavailable
 from lib.images.keeping import models
 from lib.job import Job
 from lib.manifest import MANIFEST, backups_in, read_manifest
-from lib.restore import restore
+from lib.restore import check, restore
 from lib.rotation import rotate
 from lib.schedules import Schedule
 from lib.settings import Settings
@@ -419,6 +419,66 @@ def test_desks_that_share_a_folder_leave_each_others_backups_alone(desk: Setting
     assert mine.folder.exists()
 
 
+def test_a_name_that_another_desk_takes_meanwhile_is_left_to_it(desk: Settings, tmp_path: Path) -> None:
+    theirs = tmp_path / "shared" / f"{DAY}-99" / "theirs"
+
+    def meanwhile(_: int) -> None:
+        theirs.parent.mkdir(exist_ok=True)
+        theirs.touch()
+
+    made = back_up(desk, tmp_path / "shared", advance=meanwhile)
+    assert (made.folder.name, theirs.exists()) == (f"{DAY}-99-2", True)
+
+
+@pytest.mark.parametrize("target", ["nowhere", "models"])
+def test_a_folder_that_cant_be_read_fails_a_backup(desk: Settings, target: str) -> None:
+    shutil.rmtree(desk.data / "models")
+    (desk.data / "models").symlink_to(target)  # a disk that isn't there; a link to itself
+    with pytest.raises(OSError, match="models"):
+        back_up(desk)
+    assert backups_in(desk.data / "backups") == []
+
+
+def test_files_that_all_went_since_the_backup_before_are_said(desk: Settings) -> None:
+    assert back_up(desk).notes == ()
+    shutil.rmtree(desk.data / "models")
+    assert back_up(desk, run=100).notes == (
+        "None of the 4 files of the kind models in the backup before is there any more.",
+    )
+
+
+def test_what_a_link_leads_to_is_copied(desk: Settings, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "7.keras"
+    elsewhere.write_bytes(b"a network")
+    (desk.data / "models" / "7.keras").symlink_to(elsewhere)
+    made = back_up(desk)
+    elsewhere.write_bytes(b"another 1")
+    assert (made.folder / "models" / "7.keras").read_bytes() == b"a network"
+
+
+def test_a_file_that_goes_while_it_is_taken_again_is_in_no_manifest(
+    desk: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capture = desk.data / "captures" / "2026-11-22-2.jsonl.gz"
+    copied = copy_file
+    passes = []
+
+    def gone(source: Path, *rest: Any) -> Any:
+        if source == capture:
+            passes.append(source)
+            if len(passes) == 2:
+                capture.unlink()
+        found = copied(source, *rest)
+        if source == capture:
+            capture.write_bytes(b"longer" * 1000)
+        return found
+
+    monkeypatch.setattr("lib.backup.copy_file", gone)
+    made = back_up(desk)
+    assert len(passes) == 2
+    check(made.folder, made.manifest)
+
+
 # --- what is put back
 
 
@@ -439,7 +499,7 @@ def test_the_drill_back_up_destroy_restore_compare(desk: Settings, tmp_path: Pat
     assert {name.split("/")[0] for name in now} == {STORE, "locks"}
     again = contents(desk.reports)
     assert set(again) == set(pages)
-    assert all(again[name] == pages[name] for name in pages if name != "index.html")
+    assert all(again[name] == pages[name] for name in pages if "/" in name and name.endswith(".html"))
     assert ran(desk, "one", "2026-11-25")["run_id"] == 5
 
 
@@ -557,10 +617,12 @@ def test_a_store_that_was_damaged_before_its_checksum_is_refused(desk: Settings)
 
 
 @pytest.mark.parametrize(
-    "path", ["../evil", "/etc/passwd", "locks/x", "models/../../x", "models", "models/", "./models/x", "a\x00b/c", ""]
+    "path",
+    ["../evil", "ELSEWHERE/file", "locks/x", "models/../../x", "models", "models/", "./models/x", "a\x00b/c", ""],
 )
-def test_a_manifest_that_names_what_no_backup_holds_is_refused(desk: Settings, path: str) -> None:
+def test_a_manifest_that_names_what_no_backup_holds_is_refused(desk: Settings, tmp_path: Path, path: str) -> None:
     made = back_up(desk)
+    path = path.replace("ELSEWHERE", str(tmp_path / "elsewhere"))  # never a real folder: a fault here would move it
     manifest = made.folder / MANIFEST
     said = json.loads(manifest.read_text())
     said["files"][1]["path"] = path
@@ -575,6 +637,91 @@ def test_a_manifest_of_a_later_version_is_refused(desk: Settings) -> None:
     manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "version": 2, "new": 1}))
     with pytest.raises(BadData, match="version 2"):
         restore(made.folder, desk, force=True)
+
+
+@pytest.mark.parametrize("key", ["folders", "jobs"])
+@pytest.mark.parametrize("name", ["../reports", "ELSEWHERE", "..", "", "backups", "a/b"])
+def test_a_manifest_that_stands_for_a_folder_elsewhere_is_refused(
+    desk: Settings, tmp_path: Path, key: str, name: str
+) -> None:
+    made = back_up(desk)
+    name = name.replace("ELSEWHERE", str(tmp_path / "elsewhere"))
+    manifest = made.folder / MANIFEST
+    said = json.loads(manifest.read_text())
+    said[key].append(name)
+    manifest.write_text(json.dumps(said))
+    with pytest.raises(BadData, match=r"manifest\.json is damaged"):
+        restore(made.folder, desk, force=True)
+
+
+def test_the_latest_is_never_another_desks_nor_an_earlier_one_in_silence(desk: Settings, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    mine, other = back_up(desk, shared), Settings(data=tmp_path / "other", reports=tmp_path / "pages", timezone="UTC")
+    ran(other, "one", "2026-11-20")
+    theirs = back_up(other, shared, run=100)
+    new = Settings(data=tmp_path / "new", reports=tmp_path / "new-pages", timezone="UTC")
+    with pytest.raises(SourceUnavailable, match=r"has backups of .*other, none of .*new; name the folder of one"):
+        restore("latest", new, backups=shared)
+    assert restore("latest", desk, backups=shared, force=True).source == mine.folder
+    assert restore(shared, other, force=True).source == theirs.folder
+    shutil.rmtree(mine.folder)
+    assert restore("latest", new, backups=shared).source == theirs.folder  # a new machine, and one desk's backups
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "models/4.keras"])
+def test_a_damaged_latest_is_refused_and_the_one_before_is_named(desk: Settings, name: str) -> None:
+    first = back_up(desk)
+    damaged = back_up(desk, day="2026-11-24", run=100).folder / name
+    damaged.unlink()  # else the same bytes would be damaged in the first one, too
+    damaged.write_bytes(b"{")
+    with pytest.raises(BadData, match=rf"2026-11-24-100/{name}.* one before back: .*restore .*{first.folder.name}$"):
+        restore("latest", desk, force=True)
+
+
+def test_a_restore_that_cant_end_the_rows_has_touched_nothing(desk: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = back_up(desk)
+    before = contents(desk.data)
+
+    def no_room(*_: Any) -> Any:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr("lib.restore.rows", no_room)
+    with pytest.raises(sqlite3.OperationalError):
+        restore(made.folder, desk, force=True)
+    assert {name for name in contents(desk.data) if "locks/" not in name} == {
+        name for name in before if "locks/" not in name
+    }
+
+
+def test_what_a_killed_restore_left_goes_with_the_next(desk: Settings) -> None:
+    made = back_up(desk)
+    left = desk.data / ".restore.0123456789abcdef.aside"
+    left.mkdir()
+    (left / STORE).write_bytes(b"half")
+    restore(made.folder, desk, force=True)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_the_run_that_made_the_backup_is_ok_in_what_is_put_back(desk: Settings, earlier: bool) -> None:
+    db = open_store(desk.data)
+    if earlier:  # of the same date, as with --force
+        with writing(db):
+            row = {"job": "backup", "date": DAY, "status": "ok", "started_at": runs.now(), "ended_at": runs.now()}
+            table(db, "runs").insert({**row, "seconds": 1.0, "committed": 1})
+    run = runs.begin(db, "backup", DAY, options={}, demo=False)
+    dead = runs.begin(db, "one", DAY, options={}, demo=False)
+    db.close()
+    made = back_up(desk, run=run)
+    assert restore(made.folder, desk, force=True).crashed == 1
+    db = open_store(desk.data)
+    ended = {row["id"]: row for row in rows(db, "SELECT * FROM runs WHERE id IN (?, ?)", run, dead)}
+    judged = {row["run"] for row in rows(db, "SELECT run FROM judged")}
+    db.close()
+    assert (ended[run]["status"], ended[run]["committed"], ended[dead]["status"]) == ("ok", int(not earlier), "crashed")
+    assert ended[run]["ended_at"] == made.manifest.made_at
+    assert made.folder.name in ended[run]["message"]
+    assert {run, dead} <= judged  # nobody is told of a failure that a restore has made
 
 
 @pytest.mark.parametrize("source", ["latest", "2026-01-01-1", "/nowhere/at/all"])

@@ -327,13 +327,54 @@ def test_an_old_backup_is_warned_of(settings: Settings, db: Database) -> None:
     assert (late.status, "5 days ago" in late.said) == ("warning", True)
 
 
+@pytest.mark.parametrize("to", [None, "elsewhere"])
+def test_a_newest_backup_that_is_gone_is_warned_of(settings: Settings, db: Database, to: str | None) -> None:
+    schedules = {**SCHEDULES, "backup": Schedule("04:00")}
+    place = settings.data / (to or "backups")
+    run = good_run(db, "backup")
+    with writing(db):
+        options = json.dumps({"to": str(place) if to else None})
+        db.execute("UPDATE runs SET ended_at = ?, options = ? WHERE id = ?", [runs.stamp(NOW), options, run])
+    gone = line(look(settings, schedules=schedules), "backup")
+    assert (gone.status, str(place) in gone.said) == ("warning", True)
+    folder = place / f"2026-11-23-{run}"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text("{}")
+    assert line(look(settings, schedules=schedules), "backup").status == "ok"
+
+
+def test_a_look_at_a_large_store_ends_in_time(
+    settings: Settings, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db.execute("CREATE TABLE large (content BLOB)")
+    with writing(db):
+        db.conn.executemany("INSERT INTO large VALUES (?)", ((bytes(3000),) for _ in range(20_000)))
+    monkeypatch.setattr("lib.doctor.state.LONGEST_LOOK", 0.001)
+    found = line(look(settings), "database")
+    assert (found.status, "given up" in found.said) == ("warning", True)
+
+
+def test_a_restore_that_was_killed_fails(settings: Settings, db: Database) -> None:
+    (settings.data / ".restore.0123456789abcdef.aside").mkdir()
+    found = line(look(settings), "restore")
+    assert (found.status, "replaced-" in found.said) == ("failed", True)
+
+
+@pytest.mark.parametrize("what", ["folder", "link"])
+def test_what_is_no_file_in_the_stores_place_fails(settings: Settings, what: str) -> None:
+    settings.data.mkdir()
+    store = settings.data / STORE
+    store.mkdir() if what == "folder" else store.symlink_to("nowhere")
+    assert line(look(settings), "database").status == "failed"
+
+
 def test_a_template_that_does_not_compile_fails_with_its_line(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = shutil.copytree(reports.TEMPLATES, tmp_path / "templates")
     page = copy / "model_topics.html"
     page.write_text(page.read_text() + "\n{% if broken %}")
-    monkeypatch.setattr(reports, "TEMPLATES", copy)
+    monkeypatch.setattr("lib.pages.TEMPLATES", copy)
     try:
         found = line(look(settings), "templates")
     finally:

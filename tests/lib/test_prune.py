@@ -176,6 +176,13 @@ def test_a_capture_that_nothing_was_made_from_yet_stays(db: Database, settings: 
     assert path.exists()
 
 
+def test_a_capture_that_no_row_tells_of_stays_and_is_named(db: Database, settings: Settings) -> None:
+    path = put(settings.data / "captures" / "2026-01-01-7.jsonl.gz", 300)  # as beside a store that was put back alone
+    done = pruned(settings)
+    assert path.exists()
+    assert (path, "no run names it") in {(each.path, each.why) for each in done.left}
+
+
 def test_the_folder_of_a_run_whose_page_is_kept_stays(db: Database, settings: Settings) -> None:
     only = settings.model_copy(update={"keep": RUN_FILES_ALONE})
     kept = [a_run(db, settings, "model_topics", days) for days in (200, 100)]
@@ -265,12 +272,13 @@ def test_the_folder_of_a_row_that_still_runs_stays(db: Database, settings: Setti
 
 
 @pytest.mark.parametrize(
-    "folder", ["../outside", "/etc", "backups/2026-01-01-1", "model_topics", "a/../../2020-01-01-1"]
+    "folder", ["../outside", "ELSEWHERE", "backups/2026-01-01-1", "model_topics", "a/../../2020-01-01-1"]
 )
 def test_a_folder_of_another_shape_than_runs_have_is_never_followed(
-    db: Database, settings: Settings, folder: str
+    db: Database, settings: Settings, tmp_path: Path, folder: str
 ) -> None:
     run = a_run(db, settings, "model_topics", 200, "failed")
+    folder = folder.replace("ELSEWHERE", str(tmp_path / "elsewhere"))  # never a real one: a fault here would remove it
     with writing(db):
         table(db, "runs").update(run, {"folder": folder})
     put(settings.data / "backups" / "2026-01-01-1" / "x", 400)
@@ -311,7 +319,7 @@ def test_a_dry_run_says_what_goes_and_writes_nothing(db: Database, settings: Set
     for days in (300, 200, 100):
         a_run(db, settings, "model_topics", days)
     failed = a_run(db, settings, "capture_tweets", 150, "failed")
-    put(settings.data / "captures" / f"2026-01-01-{failed}.jsonl.gz", 300)
+    recording(db, settings, failed, 300)
     put(aside_of(settings.data / "x"), 3)
     top = settings.data.parent
     before = {path: path.read_bytes() if path.is_file() else b"" for path in top.rglob("*")}

@@ -1,5 +1,8 @@
 """What doctor says of the week's topics: articles, stop words, room."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -54,9 +57,9 @@ def test_stop_words_that_cannot_be_fetched_are_a_warning(
     assert probe.look().status == "ok"
 
 
-def test_the_folders_are_those_of_nltk(monkeypatch: pytest.MonkeyPatch) -> None:
-    import nltk
-
-    monkeypatch.delenv("NLTK_DATA", raising=False)
-    theirs = {each for each in nltk.data.path if "pytest" not in each}  # a desk of another test may be among them
-    assert theirs <= {str(each) for each in checks._nltk_folders()}
+def test_the_folders_are_those_of_nltk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NLTK_DATA", str(tmp_path))
+    ask = [sys.executable, "-W", "ignore", "-c", "import json, nltk; print(json.dumps(nltk.data.path))"]
+    theirs = json.loads(subprocess.run(ask, capture_output=True, text=True, check=True).stdout)
+    assert str(tmp_path) in theirs
+    assert set(theirs) <= {str(each) for each in checks._nltk_folders()}
