@@ -8,7 +8,6 @@ It only parses: the work is in lib/.
 
 import functools
 import importlib
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import click
 
 from lib.errors import WrongUsage, as_desk_error
 from lib.schedules import Schedule
+from lib.streams import open_streams, print_json, print_lines
 
 JOBS = ("retrain_cnn", "capture_tweets", "model_topics", "backup")
 CHECKS = {
@@ -88,17 +88,19 @@ def answering(work: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as fault:
             known = as_desk_error(fault)
             if known is None:
+                if as_json:
+                    print_json({"error": f"A bug: {type(fault).__name__}: {fault}.", "exit_code": 1})
                 raise
             if as_json and not isinstance(known, WrongUsage):
-                print(json.dumps({"error": sentence(str(known)), "exit_code": known.exit_code}, ensure_ascii=False))
+                print_json({"error": sentence(str(known)), "exit_code": known.exit_code})
             print(sentence(str(known)), file=sys.stderr)
             sys.exit(known.exit_code)
         if isinstance(answer, int):
             sys.exit(answer)
         if as_json:
-            print(json.dumps(answer.data, ensure_ascii=False, default=str))
-        elif answer.lines:
-            print("\n".join(answer.lines))
+            print_json(answer.data)
+        else:
+            print_lines(answer.lines)
         sys.exit(answer.exit_code)
 
     return run
@@ -147,7 +149,7 @@ def tick(desk: Here, quiet: bool) -> Any:
     from lib.tick import tick as look
 
     report = look(desk.schedules, desk.settings, now=desk.now, before=looking(desk), after=telling(desk))
-    return Answer(report.json, [] if quiet else report.lines)
+    return Answer(report.json, report.failed if quiet else report.lines, 1 if report.failed else 0)
 
 
 @desk.command(name="list", help="The jobs, their schedules, next and last runs.")
@@ -262,7 +264,10 @@ def doctor(data: Path | None, reports: Path | None, as_json: bool, offline: bool
     commands = {name: command_of(name) for name in JOBS}
     checks = {name: importlib.import_module(module).checks for name, module in CHECKS.items()}
     found = examine_desk(commands, checks, data=data, reports=reports, offline=offline)
-    print(json.dumps(doctor.as_json(found), ensure_ascii=False) if as_json else "\n".join(doctor.as_lines(found)))
+    if as_json:
+        print_json(doctor.as_json(found))
+    else:
+        print_lines(doctor.as_lines(found))
     sys.exit(doctor.exit_code(found))
 
 
@@ -280,10 +285,12 @@ def notify(desk: Here, test: bool) -> Any:
 @answering
 def crontab(desk: Here) -> Any:
     """The crontab."""
+    from tzlocal import get_localzone_name
+
     from lib.overview import Answer
     from lib.schedules import crontab_text
 
-    text = crontab_text(desk.schedules)
+    text = crontab_text(desk.schedules, desk=desk.settings.timezone, machine=get_localzone_name() or "UTC")
     return Answer({"crontab": text}, text.splitlines())
 
 
@@ -326,4 +333,5 @@ def demo() -> None:
 
 
 if __name__ == "__main__":
+    open_streams()
     desk(prog_name="python -m jobs", complete_var=f"_{PROGRAM.upper()}_COMPLETE")

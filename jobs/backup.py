@@ -47,7 +47,7 @@ def kinds() -> list[Any]:
     return [models(), captures(), training_logs()]
 
 
-@job(SCHEDULE, plan=plan, output="files")
+@job(SCHEDULE, plan=plan, output="files", headline=("bytes", "Size", "bytes"))
 @click.option(
     "--to", type=click.Path(path_type=Path, file_okay=False), help="Where backups lie.  [default: data/backups]"
 )

@@ -15,6 +15,7 @@ from lib.schedules import Schedule
 from lib.tweets.options import settle
 
 SCHEDULE = Schedule("sat 22:00", catch_up="none", deadline="3h", grace="5m")
+HEADLINE = ("mean", "Mean valence", "signed")
 X_URL, JETSTREAM_URL = "https://api.x.com", "wss://jetstream2.us-east.bsky.network"
 
 
@@ -39,7 +40,7 @@ def migrations() -> list[Any]:
     return [of_tweets]
 
 
-@job(SCHEDULE, migrations=migrations, plan=plan, settle=settle, output="tweets")
+@job(SCHEDULE, migrations=migrations, plan=plan, settle=settle, output="tweets", headline=HEADLINE)
 @click.option(
     "--source",
     type=click.Choice(["x", "bluesky", "replay"]),
@@ -83,6 +84,7 @@ def capture_tweets(run: Any, options: Any) -> None:
     from lib.settings import read_secret
     from lib.tweets import session, summary, tables
     from lib.tweets.afinn import scorer
+    from lib.tweets.page import finished
     from lib.tweets.places import locate
     from lib.tweets.reading import read_tweets
     from lib.tweets.replay import replayed_lines
@@ -124,7 +126,7 @@ def capture_tweets(run: Any, options: Any) -> None:
     run.save(lambda db: summary.save(db, run.id, found, scored, located))
     run.after_commit.append(lambda: session.drop_replaced(run))
     with run.stage("charts"):
-        page = summary.page(found, run.date, run.settings.zone)
+        page = finished(found, run.date, run.settings.zone)
     run.report(
         "capture_tweets.html",
         packages=("afinn", "tweepy", "websockets", "numpy"),

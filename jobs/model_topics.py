@@ -38,7 +38,9 @@ def tables() -> list[Any]:
     return [migrations]
 
 
-@job(SCHEDULE, migrations=tables, plan=plan, output="articles")
+@job(
+    SCHEDULE, migrations=tables, plan=plan, output="articles", headline=("coherence_npmi", "Coherence (NPMI)", "number")
+)
 @click.option(
     "--articles",
     multiple=True,
@@ -61,11 +63,12 @@ def model_topics(run: Any, options: Any) -> None:
     # gensim takes most of a second to load, which --help need not wait for
     from lib.files import is_demo, shown
     from lib.reports import settings_list
-    from lib.topics import figures, files
+    from lib.topics import files
     from lib.topics import tables as topic_tables
     from lib.topics.articles import read_articles
     from lib.topics.corpus import Documents, build_corpus, learn_phrases, spool_articles
     from lib.topics.model import chunk_size, fit_topics, infer_topics, training_articles
+    from lib.topics.page import finished
     from lib.topics.sources import csv_files
     from lib.topics.summary import summarise
     from lib.topics.text import stop_words
@@ -111,23 +114,14 @@ def model_topics(run: Any, options: Any) -> None:
     run.save(lambda db: topic_tables.save(db, run.id, run.date, corpus.articles, summary, weights))
     run.message = files.one_sentence(summary, len(corpus), new)
     with run.stage("charts"):
-        charts = {
-            "words": {topic.id: figures.word_bars(topic) for topic in summary.topics},
-            "map": figures.distance_map(summary),
-            "publications": figures.publication_heat(summary),
-            "time": figures.over_time(summary),
-        }
+        page = finished(summary, corpus, new=new, first_time=not known)
     run.report(
         "model_topics.html",
         packages=("gensim", "nltk", "numpy"),
-        summary=summary,
-        corpus=corpus,
-        charts=charts,
-        new=new,
-        first_time=not known,
         stop_list=stop_list,
         settings=settings_list([*vars(options).items(), ("chunk size", chunk_size(training))]),
         files=[shown(path) for path in paths],
+        **page,
     )
 
 

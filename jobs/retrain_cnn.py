@@ -34,7 +34,7 @@ def migrations() -> list[Any]:
     return [of_images]
 
 
-@job(SCHEDULE, migrations=migrations, plan=plan, output="epochs")
+@job(SCHEDULE, migrations=migrations, plan=plan, output="epochs", headline=("accuracy", "Accuracy", "percent"))
 @click.option(
     "--recipe",
     type=click.Choice(["seed", "fast", "best"]),

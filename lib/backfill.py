@@ -112,7 +112,9 @@ def _dates(job: str, schedule: Schedule, settings: Settings, first: date, last: 
     days = (first + timedelta(days=number) for number in range((last - first).days + 1))
     for day in days:
         fire = schedule.fire_time(day, settings.zone)
-        if fire is not None and fire <= now and day.isoformat() not in have:
+        if fire is not None and fire > now:
+            return
+        if fire is not None and day.isoformat() not in have:
             yield day
 
 

@@ -7,12 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
+from unicodedata import east_asian_width
+from urllib.parse import quote, unquote
 
 from markupsafe import Markup, escape
 
-# Okabe & Ito (2008), told apart with every common kind of colour blindness; the page gives each a light and dark value
-SERIES = tuple(f"var(--series-{number})" for number in range(1, 9))
+# told apart with every common kind of colour blindness (tested); the page gives each a light and a dark value
+SERIES = tuple(f"var(--series-{number})" for number in range(1, 7))
 INK, MUTED, RULE, ACCENT = "var(--ink)", "var(--muted)", "var(--rule)", "var(--accent)"
 
 _CONFIG: dict[str, Any] = {
@@ -29,10 +32,10 @@ _CONFIG: dict[str, Any] = {
         "labelFontSize": 11,
         "titleFontSize": 11,
         "titleFontWeight": "normal",
-        "labelLimit": 220,
+        "labelLimit": 0,  # Vega cuts a label also within a character beyond U+FFFF, which vl-convert fails on
     },
     "header": {"labelColor": INK, "labelFontSize": 12, "titleColor": MUTED},
-    "legend": {"labelColor": INK, "titleColor": MUTED, "labelFontSize": 11, "labelLimit": 260},
+    "legend": {"labelColor": INK, "titleColor": MUTED, "labelFontSize": 11, "labelLimit": 0},
     "bar": {"fill": ACCENT},
     "line": {"stroke": ACCENT, "strokeWidth": 2},
     "text": {"fill": INK, "fontSize": 11},
@@ -41,6 +44,11 @@ _CONFIG: dict[str, Any] = {
 
 # what XML 1.0 has no place for (section 2.2, Characters): vl-convert ends the whole process on it
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_LINKED = re.compile(r"<a ([^>]*)>(.*?)</a>")  # a link in the picture is always a tip
+_TIP = re.compile(r'#tip:([\w -]*):([^">]*)"')
+_EMPTY_ELEMENT = re.compile(r"<(\w+)([^>]*)/>")
 
 
 @dataclass(frozen=True)
@@ -61,9 +69,21 @@ def of_rows(rows: Sequence[Mapping[str, Any]]) -> Any:
     return alt.Chart({"values": list(rows)})
 
 
+def straight(text: str) -> str:
+    """A text without the characters that turn the direction of what comes after it, which no <bdi> stops if unclosed.
+
+    Those of Unicode's bidirectional algorithm (UAX #9) that embed, override and isolate; letters keep their direction.
+    """
+    return _TURNS.sub("", text)
+
+
 def shortened(text: str, most: int) -> str:
-    """A text cut to a label's length, `most` characters."""
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+    """A text cut to a label's length, `most` characters; those as wide as two (ideographs, emojis) count as two."""
+    text = straight(text)
+    ends = list(accumulate(2 if east_asian_width(each) in "WF" else 1 for each in text[: most + 1]))
+    if len(text) <= most and (not ends or ends[-1] <= most):
+        return text
+    return f"{text[: sum(end < most for end in ends)]}…"
 
 
 def apart(labels: Iterable[str]) -> list[str]:
@@ -74,6 +94,15 @@ def apart(labels: Iterable[str]) -> list[str]:
         seen[label] += 1
         result.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
     return result
+
+
+def tip(text: str, kind: str = "") -> str:
+    """What a row's field `tip` holds, encoded as `href="tip:N"`: its mark gets this tooltip, and the class `kind`.
+
+    Vega's pictures have no tooltips and no classes of one's own, but links, and those can carry both here.
+    """
+    kept = quote(_as_xml_can(text), safe="").replace(".", "%2E")  # a number in it isn't a place to be rounded
+    return f"#tip:{kind}:{kept}"
 
 
 def figure(chart: Any, title: str, finding: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Figure:
@@ -92,9 +121,24 @@ def draw(chart: Any, title: str, finding: str) -> Markup:
     names = Markup("<title>{}</title><desc>{}</desc>").format(_as_xml_can(title), _as_xml_can(finding))
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" viewBox="0 0 {width} {height}" '
-        f'style="max-width:{width}px">{names}'
+        f'style="max-width:{width}px;font-size:11px">{names}'
     )
-    return Markup(head + _slim(svg[opening.end() :]))
+    return Markup(head + _LINKED.sub(_tipped, _slim(svg[opening.end() :])))
+
+
+def _tipped(found: re.Match[str]) -> str:
+    mark, told = found[2], _TIP.search(found[1])
+    if told is None:  # of a row without one
+        return mark
+    kind, text = told[1], unquote(told[2])
+    named = Markup(' class="{}"').format(kind) if kind else ""
+    title = Markup("<title>{}</title>").format(text) if text else ""
+    alone = _EMPTY_ELEMENT.fullmatch(mark)
+    if alone and title:
+        return f"<{alone[1]}{named}{alone[2]}>{title}</{alone[1]}>"
+    if alone or not title:
+        return re.sub(r"^<(\w+)", rf"<\1{named}", mark)
+    return f"<g{named}>{title}{mark}</g>"
 
 
 def _as_xml_can(value: Any) -> Any:
@@ -107,7 +151,10 @@ def _as_xml_can(value: Any) -> Any:
 
 
 def _slim(svg: str) -> str:
-    """Without what a page has no use for: Vega's empty paths, its roles and classes, and fractions of a hundredth."""
+    """Without what a page has no use for: Vega's empty paths, its roles and classes, fractions of a hundredth.
+
+    In paths it is fractions of a tenth.
+    """
     svg = re.sub(r'<path class="(?:background|foreground)"[^>]*?d="(?:M0,0h0v0h0Z)?"[^>]*/>', "", svg)
     svg = re.sub(r"<[^>]*>", _slim_tag, svg)  # tags alone: a text may look like an attribute or a number
     for _ in range(4):  # groups that lost all they held
@@ -117,7 +164,10 @@ def _slim(svg: str) -> str:
 
 def _slim_tag(tag: re.Match[str]) -> str:
     text = re.sub(r' (?:class|role|aria-[a-z]+|pointer-events)="[^"]*"', "", tag[0])
-    text = re.sub(r' (?:font-family="inherit"|opacity="1"|stroke-miterlimit="10")', "", text)
+    text = re.sub(
+        r' (?:font-family="inherit"|opacity="1"|stroke-miterlimit="10"|font-size="11px"|stroke-width="1")', "", text
+    )
+    text = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\d+\.\d)\d+", r"\1", path[0]), text)
     return re.sub(r"(\d+\.\d{2})\d+", r"\1", text)
 
 

@@ -19,6 +19,7 @@ from click.core import ParameterSource
 from lib.errors import BadSettings, DeskError, WrongUsage, as_desk_error
 from lib.schedules import Schedule
 from lib.settings import SETTINGS_FILE, load_settings, read_settings_file
+from lib.streams import open_streams, print_json, print_lines
 
 COMMON = ("data", "reports", "date", "as_json", "quiet", "dry_run", "force")
 
@@ -31,6 +32,7 @@ class JobCommand(click.Command):
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Parse, run and exit. 2 for wrong usage, 78 for a wrong setting, else the job's own code."""
+        open_streams()
         given = list(args) if args is not None else sys.argv[1:]
         try:
             code = super().main(given, prog_name=f"python -m jobs.{self.name}", standalone_mode=False, **extra)
@@ -43,7 +45,9 @@ class JobCommand(click.Command):
         except DeskError as fault:
             code = _refuse(self.name or "", fault, "--json" in given)
         except click.exceptions.Abort:
-            stopped = DeskError("interrupted before it began; nothing was written")
+            stopped = DeskError(
+                "interrupted before its work or after it; `python -m jobs runs` tells whether there is a run"
+            )
             stopped.exit_code = 130
             code = _refuse(self.name or "", stopped, "--json" in given)
         sys.stdout.flush()
@@ -109,12 +113,15 @@ def job(
     plan: Callable[[Any], Sequence[str]],
     settle: Callable[[Mapping[str, Any], Collection[str]], dict[str, Any]] = lambda params, by_hand: {},
     output: str | None = None,
+    headline: tuple[str, str, str] | None = None,
 ) -> Callable[[Callable[..., None]], JobCommand]:
     """Make a verb function `(run, options)` the command of a job, named as the function is.
 
     `plan` returns the lines that --dry-run prints; it may look, and must write nothing. `settle` gets the
     options and the names of those typed by hand, and returns the ones that follow from others; it raises WrongUsage
-    where some don't go together. `output` is the metric that says how much came out of a run.
+    where some don't go together. `output` is the metric that says how much came out of a run, `headline` the
+    job's key figure: a metric, what people call it, and how it is written ("number", "percent", "signed", "bytes",
+    "seconds").
     """
 
     def decorate(work: Callable[..., None]) -> JobCommand:
@@ -123,7 +130,7 @@ def job(
         def declared() -> Any:
             from lib.job import Job  # the store, the pages: not needed to answer --help
 
-            return Job(name, work, schedule, migrations, plan, output)
+            return Job(name, work, schedule, migrations, plan, output, headline)
 
         @functools.wraps(work)
         @click.pass_context
@@ -178,13 +185,17 @@ def _start(context: click.Context, declared: Any, params: dict[str, Any]) -> int
     except Exception as fault:
         known = as_desk_error(fault)
         if known is None:
+            if as_json:
+                _print_refused(declared.name, date)
             raise
         return _refuse(declared.name, known, as_json, date)
     if as_json:
-        print(json.dumps(result.json, ensure_ascii=False))
+        print_json(result.json)
     if result.exit_code or not quiet:
+        from lib.logs import printable
+
         where = f" Report: {result.json['report']}" if result.json["report"] else ""
-        print(f"{result.message}{where}", file=sys.stderr)
+        print(printable(f"{result.message}{where}"), file=sys.stderr)
     return int(result.exit_code)
 
 
@@ -212,21 +223,27 @@ def _print_plan(declared: Any, settings: Any, date: datetime.date, options: dict
     ]
     if as_json:
         plan = json_object(declared.name, date.isoformat(), "planned", metrics={"plan": lines})
-        print(json.dumps(plan, ensure_ascii=False))
+        print_json(plan)
     else:
-        print("\n".join(lines))
+        print_lines(lines)
     return 0
 
 
 def _refuse(name: str, fault: DeskError, as_json: bool, date: datetime.date | None = None) -> int:
     """Say that a run didn't even start, and return its exit code."""
-    from lib.runs import json_object
+    from lib.logs import printable
     from lib.supervise import sentence
 
     if as_json and fault.exit_code != WrongUsage.exit_code:
-        print(json.dumps(json_object(name, date.isoformat() if date else None, "failed"), ensure_ascii=False))
-    print(sentence(str(fault)), file=sys.stderr)
+        _print_refused(name, date)
+    print(printable(sentence(str(fault))), file=sys.stderr)
     return fault.exit_code
+
+
+def _print_refused(name: str, date: datetime.date | None) -> None:
+    from lib.runs import json_object
+
+    print_json(json_object(name, date.isoformat() if date else None, "failed"))
 
 
 def _configured(fault: click.UsageError) -> str | None:

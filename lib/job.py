@@ -8,6 +8,7 @@ import contextlib
 import datetime
 import os
 import shutil
+import sqlite3
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,12 +20,13 @@ from typing import Any
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
-from lib import machine, reports, runs
+from lib import headline, machine, reports, runs
 from lib.errors import CannotWrite, DeskError
 from lib.files import is_demo
 from lib.logs import LOG, RunLog, listen
 from lib.retrying import Ended
-from lib.run import REJECTS, Run, folder_of
+from lib.run import Run, folder_of
+from lib.run_files import REJECTS
 from lib.runs import Outcome
 from lib.schedules import Schedule
 from lib.settings import Settings
@@ -33,6 +35,7 @@ from lib.supervise import attempt, sentence, supervise, uninterrupted
 
 PAGE = "report.html"
 LOCK_SECONDS = 1.0
+PATIENCE = 120.0  # seconds that a run waits for a store which another program keeps locked
 
 Work = Callable[[Run, Any], None]
 Plan = Callable[[Any], Sequence[str]]
@@ -42,9 +45,10 @@ Plan = Callable[[Any], Sequence[str]]
 class Job:
     """A job's declaration. `migrations` is called late, since a domain's tables needn't be loaded for `--help`.
 
-    `output` is the metric that says how much came out. In the supervisor, `on_start` is called with the store, the
-    settings and the run's id before the work begins, `on_end` with the path of the run's log besides, once the row has
-    ended and pages are written. Whatever they raise is logged and changes nothing.
+    `output` is the metric that says how much came out, `headline` the key figure (lib.headline). In the supervisor,
+    `on_start` is called with the store, the settings and the run's id before the work begins, `on_end` with the path of
+    the run's log besides, once the row has ended and pages are written. Whatever they raise is logged and changes
+    nothing.
     """
 
     name: str
@@ -53,6 +57,7 @@ class Job:
     migrations: Callable[[], Sequence[Migrations]] = tuple
     plan: Plan = field(default=lambda options: ())
     output: str | None = None
+    headline: tuple[str, str, str] | None = None
     on_start: Callable[[Database, Settings, int], None] = field(default=lambda db, settings, run: None)
     on_end: Callable[[Database, Settings, int, Path], None] = field(default=lambda db, settings, run, log: None)
 
@@ -74,6 +79,7 @@ class Job:
         db = self._open(settings)
         lock = None
         try:
+            headline.declare(db, self.name, headline.Headline(*self.headline) if self.headline else None)
             demo = is_demo([settings.data])
             lock = runs.wait_for_lock(settings.data, self.name, LOCK_SECONDS)
             if lock is None:
@@ -95,12 +101,13 @@ class Job:
                 run = runs.begin(db, self.name, day, options=options, demo=demo)
                 log = self._begin_log(db, settings, run, day, options)
                 store = db
+                _call(log, lambda: reports.publish_index(store, settings))  # on which it is at work
 
                 def before() -> None:
                     _call(log, lambda: self.on_start(store, settings, run))
                     store.close()  # a connection must not be carried through a fork
 
-                supervise(
+                code = supervise(
                     run,
                     lambda: self._run(run, day, settings, options, log, demo=demo, quiet=quiet, as_json=as_json),
                     lambda: self._open(settings),
@@ -110,7 +117,13 @@ class Job:
                     quiet=quiet,
                     before=before,
                 )
-                db = self._open(settings)
+                try:
+                    db = self._open(settings)
+                    table(db, "runs").get(run)
+                except (DeskError, sqlite3.OperationalError):
+                    if code != 0:
+                        raise
+                    return _unread(self.name, day, run)
             result = self._result(db, run, settings, log)
             _end_log(db, run, log)
             os.close(lock)  # the next run needn't wait until a mail server has answered
@@ -123,7 +136,7 @@ class Job:
                 os.close(lock)
 
     def _open(self, settings: Settings) -> Database:
-        return open_store(settings.data, self.migrations())
+        return open_store(settings.data, self.migrations(), patience=PATIENCE)
 
     def _begin_log(self, db: Database, settings: Settings, run: int, day: str, options: Mapping[str, Any]) -> RunLog:
         folder = folder_of(self.name, day, run)
@@ -137,18 +150,20 @@ class Job:
         return log
 
     def _result(self, db: Database, run: int, settings: Settings, log: RunLog | None = None) -> "Result":
-        row = table(db, "runs").get(run)
-        said = runs.as_json(db, run, settings.reports)
-        message, code = row["message"] or "", int(row["exit_code"] or 0)
+        fault: Exception | None = None
         try:
             reports.publish(db, settings, self.name)
-        except (DeskError, OSError) as fault:
-            if code == 0:
-                kept = "the results are in the store, and the next start writes the page"
-                said["report"], code = None, CannotWrite.exit_code
-                message = sentence(f"{message} But its page is not written: {fault}; {kept}")
-                if log:
-                    log.write(message, "error")
+        except (DeskError, OSError) as met:
+            fault = met
+        row = table(db, "runs").get(run)  # by now it names its page, also where it has failed
+        said = runs.as_json(db, run, settings.reports)
+        message, code = row["message"] or "", int(row["exit_code"] or 0)
+        if fault is not None and code == 0:
+            kept = "the results are in the store, and the next start writes the page"
+            said["report"], code = None, CannotWrite.exit_code
+            message = sentence(f"{message} But its page is not written: {fault}; {kept}")
+            if log:
+                log.write(message, "error")
         return Result(said, message, code)
 
     def _run(
@@ -215,6 +230,12 @@ class Result:
     json: dict[str, Any]
     message: str
     exit_code: int
+
+
+def _unread(job: str, day: str, run: int) -> Result:
+    """The end of a run that has committed, on a store that has been locked since."""
+    message = f"Run {run} of {job} for {day} is done; the store that has its figures is locked by another program."
+    return Result(runs.json_object(job, day, "ok", run_id=run), f"{message} The next start writes its page.", 0)
 
 
 def tidy_dead(db: Database, data: Path, dead: Iterable[int]) -> None:

@@ -2,10 +2,12 @@
 
     started = launch("model_topics", date(2026, 3, 1), settings)
 
-What such a process prints is added to data/logs/JOB.out. Its results and its sentence are in the ledger.
+What such a process prints is added to data/logs/JOB.out, or lost where that can't be written. Its results and its
+sentence are in the ledger.
 """
 
 import contextlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -13,11 +15,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlite_utils import Database
 
 from lib import runs
-from lib.files import cannot_write
 from lib.settings import Settings
 from lib.store import STORE
 
@@ -49,21 +51,26 @@ class Started:
 
 
 def launch(job: str, day: date, settings: Settings, command: Command = job_command) -> Started:
-    """Start a job in a session of its own and don't wait for it. Raises CannotWrite, OSError (no process)."""
+    """Start a job in a session of its own and don't wait for it. Raises OSError (no process)."""
     line = list(command(job, day, settings))
     output = settings.data / "logs" / f"{job}.out"
     known = _last_id(settings)
-    with cannot_write(output):
+    with _opened(output) as file:
+        with contextlib.suppress(OSError):  # a full disk
+            os.write(file.fileno(), f"# {runs.now()} {' '.join(line)}\n".encode("utf-8", "backslashreplace"))
+        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
+        return Started(job, day, process, output, os.fstat(file.fileno()).st_size, known)
+
+
+def _opened(output: Path) -> BinaryIO:
+    """The file for what is printed; /dev/null where there can be none: the job's own row says how it went."""
+    try:
         output.parent.mkdir(parents=True, exist_ok=True)
         if output.exists() and output.stat().st_size > MOST_BYTES:
             output.replace(output.with_name(f"{output.name}.1"))
-        file = output.open("ab")
-    with file:
-        with cannot_write(output):
-            file.write(f"# {runs.now()} {' '.join(line)}\n".encode("utf-8", "backslashreplace"))
-            file.flush()
-        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=file, stderr=file, start_new_session=True)
-        return Started(job, day, process, output, file.tell(), known)
+        return output.open("ab")
+    except OSError:
+        return Path(os.devnull).open("ab")
 
 
 def run_of(started: Started, settings: Settings) -> tuple[int | None, str]:

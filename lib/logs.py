@@ -83,6 +83,11 @@ def _as_line(entry: dict[str, Any]) -> bytes:
     return shown(_LOGIN.sub(r"\1", text)).encode() + b"\n"
 
 
+def _size(text: str) -> int:
+    """The bytes that a message takes in the log: a control character has six there."""
+    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "backslashreplace")) - 2 + _AROUND
+
+
 class Noise:
     """What comes out of the pipe that is a child's file descriptor 2, as lines of the log: so much and no more."""
 
@@ -120,7 +125,8 @@ class Noise:
             return
         text = line.decode("utf-8", "backslashreplace")
         self.last.append(text)
-        self._left -= len(line) + _AROUND
+        if self._left >= 0:
+            self._left -= _size(text)
         if self._left >= 0:
             self.log.write(text, "noise")
         else:
@@ -143,7 +149,7 @@ class LibraryHandler(logging.Handler):
             text = self.format(record).rstrip()
         except Exception:  # a library's message and its arguments don't go together
             text = f"{record.msg} {record.args!r}"
-        self._left -= len(text) + _AROUND
+        self._left -= _size(text)
         level: Level = "error" if record.levelno >= logging.ERROR else "warning"
         self._log.write(text, level, stage=self._stage(), logger=record.name)
         if self._left < 0:

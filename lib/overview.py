@@ -87,7 +87,7 @@ def of_runs(db: Database | None, settings: Settings, job: str | None, status: st
                 row["job"],
                 row["date"],
                 row["status"],
-                _moment(datetime.fromisoformat(row["started_at"]), settings.zone),
+                _written(row["started_at"], settings.zone),
                 seconds(row["seconds"]),
                 _cut(row["message"] or "", MESSAGE_CHARACTERS),
             ]
@@ -114,7 +114,7 @@ def of_run(db: Database | None, settings: Settings, which: str) -> Answer:
     stages = {each["stage"]: each["seconds"] for each in rows(db, "SELECT * FROM stages WHERE run = ?", row["id"])}
     path = settings.data / row["folder"] / LOG if row["folder"] else None
     entries = read_log(path) if path is not None and path.is_file() else []
-    options = json.loads(row["options"] or "{}")
+    options = _options(row["options"])
     data = {
         **said,
         "message": row["message"],
@@ -130,7 +130,7 @@ def of_run(db: Database | None, settings: Settings, which: str) -> Answer:
     lines = [
         f"run {row['id']} of {row['job']} for {row['date']}: {state}",
         row["message"] or "",
-        f"started {_moment(datetime.fromisoformat(row['started_at']), settings.zone)}, took {seconds(row['seconds'])}",
+        f"started {_written(row['started_at'], settings.zone)}, took {seconds(row['seconds'])}",
     ]
     if said["report"]:
         lines.append(f"report: {said['report']}")
@@ -213,8 +213,24 @@ def _row(row: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
 
 
 def _said(row: Mapping[str, Any], zone: ZoneInfo) -> str:
-    when = _moment(datetime.fromisoformat(row["started_at"]), zone)
+    when = _written(row["started_at"], zone)
     return f"{row['status']}, run {row['id']}, {when}: {_cut(row['message'] or '', MESSAGE_CHARACTERS)}"
+
+
+def _options(text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _written(moment: str, zone: ZoneInfo) -> str:
+    """A moment of the ledger for people; what is none as it is."""
+    try:
+        return _moment(datetime.fromisoformat(moment), zone)
+    except ValueError:
+        return moment
 
 
 def _moment(moment: datetime, zone: ZoneInfo) -> str:

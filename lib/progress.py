@@ -12,6 +12,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from lib.logs import printable
+
 # A stage is worth a line in a log once it has lasted this long, and again at this pace (seconds).
 QUIET_SECONDS = 1.0
 LINE_EVERY = 10.0
@@ -77,7 +79,7 @@ class Stages:
     def _show(self, text: str) -> None:
         if not self._quiet:
             clock = datetime.now().astimezone().strftime("%H:%M:%S")
-            self._console.print(Text.assemble((clock, "dim"), f" {text}"), soft_wrap=True)
+            self._console.print(Text.assemble((clock, "dim"), f" {printable(text)}"), soft_wrap=True)
 
     @contextmanager
     def _bar(self, name: str, total: int | None, unit: str) -> Iterator[Advance]:

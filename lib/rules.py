@@ -144,6 +144,14 @@ def late(
     return found
 
 
+def overdue(
+    db: Database, settings: Settings, schedules: Mapping[str, Schedule], now: datetime
+) -> dict[str, tuple[str, str]]:
+    """The jobs that are late and still haven't begun: the logical date and why, by job."""
+    sql = "SELECT 1 FROM runs WHERE job = ? AND date = ? AND status <> 'skipped' LIMIT 1"
+    return {job: (day, why) for job, day, why in late(db, settings, schedules, now) if not rows(db, sql, job, day)}
+
+
 def _clock(moment: str, settings: Settings) -> str:
     return datetime.fromisoformat(moment).astimezone(settings.zone).strftime("%Y-%m-%d %H:%M %Z")
 

@@ -1,24 +1,29 @@
 """One run of a job, as its verb function sees it: stages, rejects, figures, rows to save and a page to report."""
 
+import contextlib
 import json
 import os
+import sqlite3
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, TextIO
 
 from sqlite_utils import Database
 
-from lib import reports
+from lib import pages
 from lib.files import writing_aside
+from lib.formats import csv_text
+from lib.frame import frame_of
 from lib.logs import Level, RunLog
 from lib.progress import Advance, Stages
+from lib.run_files import REJECTS, TABLE
 from lib.settings import Settings
 from lib.store import table, writing
 from lib.supervise import Stop, stop_gently
 
-REJECTS = "rejects.jsonl"
+NOTE_MILLISECONDS = 2000  # how long a run waits to say in its row that a stage begins
 REJECT_CHARACTERS = 1 << 20  # of one rejected text; a lost quote can swallow megabytes
 
 
@@ -104,10 +109,31 @@ class Run:
         """Have `saver(db)` write rows when the run is committed, in the same transaction."""
         self.savers.append(saver)
 
-    def report(self, template: str, **context: Any) -> None:
-        """Render the run's page now, so that a fault in it fails the run; it is published after the commit."""
-        self.page = reports.render(
+    def report(
+        self, template: str, tables: Mapping[str, Sequence[Mapping[str, Any]]] | None = None, **context: Any
+    ) -> None:
+        """Render the run's page now, so that a fault in it fails the run; it is published after the commit.
+
+        The figures in `metrics` by now are compared with the run's before. `tables` are rows by a short name, `topics`;
+        each becomes a CSV file beside the page.
+        """
+        for name, each in (tables or {}).items():
+            (self.folder / TABLE.format(name)).write_text(
+                csv_text(each), encoding="utf-8", newline="", errors="replace"
+            )
+        self.page = pages.render(
             template,
+            frame=frame_of(
+                self.db,
+                self.settings,
+                self.id,
+                self.job,
+                self.date,
+                folder=self.folder,
+                stem=self.date,
+                metrics=self.metrics,
+                tables=tables,
+            ),
             run=self,
             demo=self.demo,
             zone=self.settings.zone,
@@ -129,5 +155,11 @@ class Run:
                 os.close(descriptor)
 
     def _note_stage(self, name: str) -> None:
-        with writing(self.db):
-            table(self.db, "runs").update(self.id, {"stage": name})
+        """Say in the row where the run is; a store that is locked just now neither ends the work nor holds it up."""
+        patience = self.db.execute("PRAGMA busy_timeout").fetchone()[0]
+        self.db.execute(f"PRAGMA busy_timeout = {NOTE_MILLISECONDS}")
+        try:
+            with contextlib.suppress(sqlite3.OperationalError), writing(self.db):
+                table(self.db, "runs").update(self.id, {"stage": name})
+        finally:
+            self.db.execute(f"PRAGMA busy_timeout = {patience}")

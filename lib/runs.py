@@ -238,7 +238,7 @@ def as_json(db: Database, run: int, reports: Path) -> dict[str, Any]:
     """The object that `--json` prints, from the ledger."""
     row = table(db, "runs").get(run)
     metrics = {
-        each["name"]: json.loads(each["json"])
+        each["name"]: json.loads(each["json"], parse_constant=lambda _: None)  # JSON has no word for NaN
         for each in rows(db, "SELECT * FROM metrics WHERE run = ? ORDER BY rowid", run)
     }
     rejected = {

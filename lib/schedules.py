@@ -87,7 +87,10 @@ class Schedule:
         found = _AT.fullmatch(self.at)
         if found is None or not self.fires_on(day):
             return None
-        return wall_time(datetime.combine(day, time(int(found["hour"]), int(found["minute"]))), zone)
+        try:
+            return wall_time(datetime.combine(day, time(int(found["hour"]), int(found["minute"]))), zone)
+        except OverflowError:  # a moment before the year 1 or after 9999
+            return None
 
     def fire_times(self, zone: ZoneInfo, after: datetime, until: datetime) -> Iterator[tuple[date, datetime]]:
         """Its logical dates and moments with after < moment <= until, in their order."""
@@ -134,23 +137,35 @@ def wall_time(wall: datetime, zone: ZoneInfo) -> datetime:
     return after.replace(microsecond=0)
 
 
-def crontab_text(schedules: dict[str, Schedule]) -> str:
-    """The text of crontab.example."""
+def crontab_text(schedules: dict[str, Schedule], *, desk: str = "UTC", machine: str = "UTC") -> str:
+    """The text of crontab.example; with the desk's and the machine's time zones where clocks in these don't agree."""
+    times, zone = ["# Times are the machine's own."], []
+    year = [datetime.now(UTC) + timedelta(days=number) for number in range(366)]
+    if any(
+        each.astimezone(ZoneInfo(desk)).utcoffset() != each.astimezone(ZoneInfo(machine)).utcoffset() for each in year
+    ):
+        times = [
+            f"# Times are the desk's, {desk}, and not the machine's, {machine}. Cronie obeys CRON_TZ, Debian's cron",
+            "# doesn't: set the machine's time zone there, or have the desk's own service start the jobs.",
+        ]
+        zone = [f"CRON_TZ={desk}"]
     lines = [
         "# Nightdesk's jobs for cron: put these lines into `crontab -e`, with the desk's own folder in DESK.",
-        "# Made from the schedules by `python -m jobs crontab`. Times are the machine's own.",
+        "# Made from the schedules by `python -m jobs crontab`.",
+        *times,
         "# A job says nothing unless it fails, so that cron mails failures alone.",
         "DESK=/srv/nightdesk",
+        *zone,
         "",
     ]
     lines += [
-        f"{schedule.cron_fields()} cd $DESK && .venv/bin/python -m jobs.{name} --quiet"
+        f'{schedule.cron_fields()} cd "$DESK" && .venv/bin/python -m jobs.{name} --quiet'
         for name, schedule in schedules.items()
         if schedule.at != NEVER
     ]
     lines += [
         "",
         "# Sees what cron alone would not: runs that never started, runs found dead, messages still to be delivered.",
-        f"*/{TICK_MINUTES} * * * * cd $DESK && .venv/bin/python -m jobs tick --quiet",
+        f'*/{TICK_MINUTES} * * * * cd "$DESK" && .venv/bin/python -m jobs tick --quiet',
     ]
     return "\n".join(lines) + "\n"

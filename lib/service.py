@@ -23,7 +23,7 @@ from apscheduler.executors.base import BaseExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
-from lib.errors import DeskError, as_desk_error
+from lib.errors import Busy, DeskError, as_desk_error
 from lib.launch import Command, Started, job_command, launch, run_of
 from lib.schedules import TICK_MINUTES, Schedule
 from lib.servicelog import ServiceLog
@@ -233,6 +233,9 @@ class Service:
                 del self.children[job]
                 submitted = job in self.submitted
                 self.submitted.discard(job)
+                if code == Busy.exit_code and run is None:  # a locked store: a look may start it while it is on time
+                    self.started[job].discard(child.date)
+                    self.next_look = min(self.next_look, time.monotonic() + STEP.total_seconds())
             if submitted:
                 self.executor.ended(job)
             code = code if code >= 0 else 128 - code

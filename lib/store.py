@@ -108,6 +108,13 @@ def notifications(db: Database) -> None:
     db.execute("INSERT INTO judged SELECT id FROM runs WHERE status <> 'running'")
 
 
+@desk_tables()
+def headlines(db: Database) -> None:
+    """The metric that is a job's key figure, what people call it and how it is written (lib.headline)."""
+    columns = {"job": str, "metric": str, "label": str, "kind": str}
+    table(db, "headlines").create(columns, pk="job", not_null={"metric", "label", "kind"})
+
+
 def table(db: Database, name: str) -> Table:
     """The table of that name (sqlite-utils' `db[name]` may be a view as well, which we have none of)."""
     return cast(Table, db[name])
@@ -118,15 +125,16 @@ def wal_is_safe(version: tuple[int, ...]) -> bool:
     return version >= (3, 51, 3) or (3, 50, 7) <= version < (3, 51) or (3, 44, 6) <= version < (3, 45)
 
 
-def open_store(data: Path, migrations: Iterable[Migrations] = ()) -> Database:
+def open_store(data: Path, migrations: Iterable[Migrations] = (), *, patience: float | None = None) -> Database:
     """Open `data/nightdesk.db`, made and migrated if need be: the desk's tables, then those given.
 
+    Where another program keeps it locked, all that is done with it waits for `patience` seconds (BUSY_TIMEOUT).
     Raises CannotWrite where the folder or the file can't be made.
     """
     path = data / STORE
     try:
         data.mkdir(parents=True, exist_ok=True)
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT)
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT if patience is None else patience)
     except (OSError, sqlite3.OperationalError) as fault:
         raise CannotWrite(f"can't open the store {path} ({fault}); check the data folder and who owns it") from fault
     try:

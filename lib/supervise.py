@@ -130,7 +130,14 @@ def supervise(
         if ended.passes and attempts <= retries and stopping.signal is None:
             text = f"Its deadline of {deadline:.0f} s left no time to try again."
             ended = replace(ended, message=f"{ended.message} {text}")
-        return _end(run, open_db, ended, attempts)
+        try:
+            return _end(run, open_db, ended, attempts)
+        except (DeskError, sqlite3.OperationalError):  # another program keeps the store locked
+            if log:
+                log.write(ended.message, "info" if ended.status == "ok" else "error")
+            if ended.status != "ok":
+                raise
+            return ended.exit_code  # the child has committed, and its row tells
 
 
 def _fork(work: Callable[[], Outcome], mask: Iterable[int], log: RunLog | None) -> Child:
@@ -239,12 +246,13 @@ def _end(run: int, open_db: Callable[[], Database], ended: Ended, attempts: int)
     db = open_db()
     try:
         row = table(db, "runs").get(run)
-        with writing(db):
-            if row["status"] == "running":
-                runs.finish(db, run, ended)
-            if attempts > 1:
-                figure = {"run": run, "name": "attempts", "value": float(attempts), "json": str(attempts)}
-                table(db, "metrics").insert(figure, replace=True)
+        if row["status"] == "running" or attempts > 1:
+            with writing(db):
+                if row["status"] == "running":
+                    runs.finish(db, run, ended)
+                if attempts > 1:
+                    figure = {"run": run, "name": "attempts", "value": float(attempts), "json": str(attempts)}
+                    table(db, "metrics").insert(figure, replace=True)
         # where the child committed, its row tells
         return ended.exit_code if row["status"] == "running" else int(row["exit_code"] or 0)
     finally:
@@ -252,12 +260,14 @@ def _end(run: int, open_db: Callable[[], Database], ended: Ended, attempts: int)
 
 
 def _where(run: int, open_db: Callable[[], Database]) -> str:
-    """The stage that the run is in, as a part of a sentence."""
-    db = open_db()
-    try:
-        stage = table(db, "runs").get(run)["stage"]
-    finally:
-        db.close()
+    """The stage that the run is in, as a part of a sentence; "" where the store is locked just now."""
+    stage = None
+    with contextlib.suppress(DeskError, sqlite3.Error):
+        db = open_db()
+        try:
+            stage = table(db, "runs").get(run)["stage"]
+        finally:
+            db.close()
     return f" in the stage {stage}" if stage and stage != WAITING else ""
 
 

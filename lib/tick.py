@@ -19,6 +19,7 @@ from lib import runs
 from lib.due import Due, Row, Watch, due, watch_of
 from lib.errors import DeskError
 from lib.launch import launch
+from lib.rules import overdue
 from lib.schedules import Schedule
 from lib.settings import Settings
 from lib.store import open_store, rows, table, writing
@@ -59,7 +60,7 @@ class Entry:
 class Report:
     """What a look found and did. `busy`: another one was at work, and this one did nothing. `dead` are runs' numbers.
 
-    `waiting` are made up for when the run before them has ended.
+    `waiting` are made up for when the run before them has ended. `failed` are starts that couldn't be.
     """
 
     busy: bool = False
@@ -67,6 +68,7 @@ class Report:
     missed: tuple[Entry, ...] = ()
     started: tuple[Entry, ...] = ()
     waiting: tuple[Entry, ...] = ()
+    failed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -79,6 +81,7 @@ class Report:
             *(f"{each.job} {each.date}: missed. {each.message}" for each in self.missed),
             *(f"{each.job} {each.date}: started, {each.message}" for each in self.started),
             *(f"{each.job} {each.date}: waits, {each.message}" for each in self.waiting),
+            *self.failed,
             *self.notes,
         ]
 
@@ -115,8 +118,8 @@ def tick(
             dead = reap(db, settings)
             notes = (before(db, moment) if before else None) or ()
             report = look(db, schedules, settings, moment, start or _launcher(settings), starts=starts)
-            if dead or report.missed:
-                notes = (*notes, *_publish_index(db, settings))
+            news = bool(dead or report.missed or overdue(db, settings, schedules, moment))
+            notes = (*notes, *_publish(db, settings, schedules, news=news))
             said = after(db, moment) if after else None
             return replace(report, dead=tuple(dead), notes=(*notes, *report.notes, *(said or ())))
         finally:
@@ -135,15 +138,38 @@ def reap(db: Database, settings: Settings) -> list[int]:
     return dead
 
 
-def _publish_index(db: Database, settings: Settings) -> Sequence[str]:
-    """Show on the desk's page what was missed or found dead; what goes wrong with it is a line."""
-    from lib.reports import publish_index  # pages and their libraries: not needed where there is nothing new
+def _publish(db: Database, settings: Settings, schedules: Mapping[str, Schedule], *, news: bool) -> Sequence[str]:
+    """Show on the desk's page what was missed, found dead or is late, and pages whose run was killed before it could.
+
+    What goes wrong with it is a line, also where it is a bug: there are messages to be delivered.
+    """
+    unseen = _unseen(db, settings)
+    if not news and not unseen:
+        return ()
+    from lib import reports  # pages and their libraries: not needed where there is nothing new
 
     try:
-        publish_index(db, settings)
-    except DeskError as fault:
-        return (f"the desk's page is not written: {fault}",)
+        for job in unseen:
+            reports.publish(db, settings, job)
+        if news:
+            reports.publish_index(db, settings, schedules)
+    except Exception as fault:
+        return (f"the desk's page is not written: {fault if isinstance(fault, DeskError) else repr(fault)}",)
     return ()
+
+
+def _unseen(db: Database, settings: Settings) -> list[str]:
+    """Jobs whose latest page is kept beside the run and not among the reports, and which aren't at work."""
+    sql = "SELECT job, max(date), report, folder FROM runs WHERE committed = 1 AND report IS NOT NULL GROUP BY job"
+    found = []
+    for row in rows(db, sql):
+        kept = settings.data / (row["folder"] or "") / "report.html"
+        if kept.is_file() and not (settings.reports / row["report"]).exists():
+            lock = runs.take_lock(settings.data, row["job"])
+            if lock is not None:
+                os.close(lock)
+                found.append(row["job"])
+    return found
 
 
 def look(
@@ -159,6 +185,7 @@ def look(
     missed: list[Entry] = []
     started: list[Entry] = []
     waiting: list[Entry] = []
+    failed: list[str] = []
     notes: list[str] = []
     for job, schedule in schedules.items():
         old = _read_watch(db, job)
@@ -182,22 +209,28 @@ def look(
                 _write_watch(db, job, replace(tried, since=found.since))
         if found.make_up:
             order = Order(job, found.make_up.date, found.make_up.fire, late=True)
-            if _start(start, order, settings.zone, started, notes):
+            if _start(start, order, settings.zone, started, failed):
                 waiting += [Entry(job, each.date.isoformat(), "one at a time") for each in found.later]
             else:
                 with writing(db):  # not tried: the next look may
                     _write_watch(db, job, replace(watch, since=found.since))
         for slot in found.on_time if starts else ():
-            _start(start, Order(job, slot.date, slot.fire, late=False), settings.zone, started, notes)
-    return Report(missed=tuple(missed), started=tuple(started), waiting=tuple(waiting), notes=tuple(notes))
+            _start(start, Order(job, slot.date, slot.fire, late=False), settings.zone, started, failed)
+    return Report(
+        missed=tuple(missed),
+        started=tuple(started),
+        waiting=tuple(waiting),
+        failed=tuple(failed),
+        notes=tuple(notes),
+    )
 
 
-def _start(start: Start, order: Order, zone: ZoneInfo, started: list[Entry], notes: list[str]) -> bool:
+def _start(start: Start, order: Order, zone: ZoneInfo, started: list[Entry], failed: list[str]) -> bool:
     try:
         if not start(order):
             return False
     except (OSError, DeskError) as fault:
-        notes.append(f"{order.job} {order.date}: can't be started: {fault}")
+        failed.append(f"{order.job} {order.date}: can't be started: {fault}")
         return False
     started.append(Entry(order.job, order.date.isoformat(), order.why(zone)))
     return True

@@ -7,7 +7,7 @@ import altair as alt
 import numpy as np
 from numpy.typing import NDArray
 
-from lib.charts import ACCENT, INK, MUTED, RULE, SERIES, Figure, figure, of_rows
+from lib.charts import ACCENT, INK, MUTED, RULE, SERIES, Figure, apart, figure, of_rows, tip
 from lib.images.evaluation import Evaluation
 from lib.images.gallery import spoken
 
@@ -50,6 +50,7 @@ def _curves(epochs: Sequence[Mapping[str, Any]], name: str, title: str, form: st
     kinds = {"training": name, "validation": f"val_{name}"}
     rows: list[dict[str, Any]] = [
         {"epoch": number, "value": round(float(each[key]), 4), "kind": kind}
+        | {"tip": tip(f"Epoch {number}, {kind}: {format(each[key], '.1%' if form == '.0%' else '.3f')}")}
         for kind, key in kinds.items()
         for number, each in enumerate(epochs, start=1)
     ]
@@ -76,7 +77,7 @@ def _curves(epochs: Sequence[Mapping[str, Any]], name: str, title: str, form: st
                     size=26,
                     fill="var(--paper)" if kind == "training" else colour,
                     stroke=colour,
-                )
+                ).encode(href="tip:N")
             )
         label = of_rows([{**lasts[kind], "text": kind}]).encode(x=x, y=y, text="text:N")
         layers.append(label.mark_text(align="left", dx=7, dy=-6 if kind == top else 8, color=colour, fontWeight="bold"))
@@ -98,8 +99,16 @@ def movers(its: Evaluation, champion: Evaluation, names: Sequence[str]) -> Figur
         return None
     shown = sorted(moved[:MOVERS], key=lambda place: (-change[place], names[place]))
     rows: list[dict[str, Any]] = [
-        {"name": spoken(names[place]), "points": round(float(change[place]) * 100, 1), "text": _points(change[place])}
-        for place in shown
+        {
+            "name": label,
+            "points": round(float(change[place]) * 100, 1),
+            "text": _points(change[place]),
+            "tip": tip(
+                f"{label}: {champion.class_accuracy[place]:.1%} to {its.class_accuracy[place]:.1%} of "
+                f"{int(its.class_n[place]):,} images"
+            ),
+        }
+        for label, place in zip(apart(spoken(names[place]) for place in shown), shown, strict=True)
     ]
     reach = max(abs(row["points"]) for row in rows) * 1.3
     base = of_rows(rows).encode(
@@ -114,7 +123,10 @@ def movers(its: Evaluation, champion: Evaluation, names: Sequence[str]) -> Figur
     zero = of_rows([{"points": 0}]).mark_rule(stroke=INK).encode(x="points:Q")
     layers: list[Any] = [zero]
     up, down = base.transform_filter("datum.points > 0"), base.transform_filter("datum.points < 0")
-    layers += [up.mark_bar(height=11, fill=SERIES[0]), down.mark_bar(height=11, fill=SERIES[1])]
+    layers += [
+        up.mark_bar(height=11, fill=SERIES[0]).encode(href="tip:N"),
+        down.mark_bar(height=11, fill=SERIES[1]).encode(href="tip:N"),
+    ]
     layers += [
         up.mark_text(align="left", dx=5, color=MUTED).encode(text="text:N"),
         down.mark_text(align="right", dx=-5, color=MUTED).encode(text="text:N"),
@@ -154,7 +166,7 @@ def history(nights: Sequence[Mapping[str, Any]]) -> Figure | None:
         return None
     rows = [
         {"night": place, **{name: _round(each[name]) for name in ("accuracy", "accuracy_low", "accuracy_high")}}
-        | {"promoted": bool(each["promoted"])}
+        | {"promoted": bool(each["promoted"]), "tip": tip(_night(each))}
         for place, each in enumerate(nights)
     ]
     ends = [0, len(nights) - 1]
@@ -171,11 +183,15 @@ def history(nights: Sequence[Mapping[str, Any]]) -> Figure | None:
     bars = base.mark_rule(stroke=MUTED).encode(
         y=alt.Y("accuracy_low:Q", scale=alt.Scale(zero=False)), y2="accuracy_high:Q"
     )
-    others = base.transform_filter("!datum.promoted").mark_point(
-        shape="circle", filled=True, fill="var(--paper)", stroke=MUTED, size=50, opacity=1
+    others = (
+        base.transform_filter("!datum.promoted")
+        .mark_point(shape="circle", filled=True, fill="var(--paper)", stroke=MUTED, size=50, opacity=1)
+        .encode(href="tip:N")
     )
-    promoted = base.transform_filter("datum.promoted").mark_point(
-        shape="diamond", filled=True, fill=ACCENT, stroke=ACCENT, size=110, opacity=1
+    promoted = (
+        base.transform_filter("datum.promoted")
+        .mark_point(shape="diamond", filled=True, fill=ACCENT, stroke=ACCENT, size=110, opacity=1)
+        .encode(href="tip:N")
     )
     chart = alt.layer(line, bars, others, promoted).properties(width=620, height=220)
     best = max(nights, key=lambda each: float(each["accuracy"]))
@@ -200,6 +216,12 @@ def history(nights: Sequence[Mapping[str, Any]]) -> Figure | None:
             for each in reversed(nights)
         ],
     )
+
+
+def _night(night: Mapping[str, Any]) -> str:
+    interval = f"{night['accuracy_low']:.1%} to {night['accuracy_high']:.1%}"
+    promoted = ", promoted" if night["promoted"] else ""
+    return f"{night['date']}, {night['recipe']}: {night['accuracy']:.1%} ({interval}){promoted}"
 
 
 def _round(value: Any) -> float:

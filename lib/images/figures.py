@@ -7,7 +7,7 @@ from typing import Any
 import altair as alt
 import numpy as np
 
-from lib.charts import ACCENT, INK, MUTED, SERIES, Figure, figure, of_rows
+from lib.charts import ACCENT, INK, MUTED, SERIES, Figure, apart, figure, of_rows, tip
 from lib.images.evaluation import Evaluation, wilson
 from lib.images.gallery import spoken
 
@@ -20,9 +20,18 @@ def class_dots(its: Evaluation, names: Sequence[str]) -> Figure:
     found = [place for place in range(len(names)) if its.class_n[place]]
     shares = {place: wilson(int(its.class_hits[place]), int(its.class_n[place])) for place in found}
     order = sorted(found, key=lambda place: (-shares[place].value, names[place]))
+    labels = dict(zip(order, apart(spoken(names[place]) for place in order), strict=True))
     rows = [
-        {"name": spoken(names[place]), "accuracy": _round(shares[place].value), "low": _round(shares[place].low)}
-        | {"high": _round(shares[place].high)}
+        {
+            "name": labels[place],
+            "accuracy": _round(shares[place].value),
+            "low": _round(shares[place].low),
+            "high": _round(shares[place].high),
+            "tip": tip(
+                f"{labels[place]}: {shares[place].value:.1%} ({shares[place].low:.0%} to {shares[place].high:.0%}) of "
+                f"{shares[place].n:,} images"
+            ),
+        }
         for place in order
     ]
     half = math.ceil(len(rows) / 2)
@@ -59,19 +68,20 @@ def _dots(rows: Sequence[Mapping[str, Any]]) -> Any:
         "accuracy:Q", title=None, scale=scale, axis=alt.Axis(format=".0%", values=[0, 0.25, 0.5, 0.75, 1], orient="top")
     )
     lines = base.mark_rule(stroke=MUTED, strokeWidth=1.5).encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
-    dots = base.mark_circle(size=34, fill=ACCENT, opacity=1).encode(x=x)
+    dots = base.mark_circle(size=34, fill=ACCENT, opacity=1).encode(x=x, href="tip:N")
     return alt.layer(lines, dots).properties(width=230, height=_ROW * len(rows))
 
 
 def superclass_heat(its: Evaluation, names: Sequence[str]) -> Figure:
     """Which superclass was taken for which: a row an own one, its images shared out over what they were taken for."""
     shares = its.superclass_shares
-    labels = [spoken(name) for name in names]
+    labels = apart(spoken(name) for name in names)
     filled = [place for place in range(len(labels)) if its.superclasses[place].sum()]
     off = shares * (1 - np.eye(len(labels)))
     most = float(off.max()) or 1.0
     rows = [
         {"own": labels[i], "as": labels[j], "share": _round(shares[i, j]), "right": i == j}
+        | {"tip": tip(f"{labels[i]} taken for {labels[j]}: {shares[i, j]:.1%}")}
         for i in filled
         for j in range(len(labels))
         if shares[i, j] >= 0.005
@@ -94,8 +104,9 @@ def superclass_heat(its: Evaluation, names: Sequence[str]) -> Figure:
     )
     # rights and mistakes each have a scale: on one, a mistake of 5% would be as pale as none
     opacity = alt.FillOpacity("share:Q", scale=alt.Scale(domain=[0, most], range=[0.02, 0.8], clamp=True), legend=None)
-    wrong = base.transform_filter("!datum.right").mark_rect(fill=SERIES[1]).encode(fillOpacity=opacity)
+    wrong = base.transform_filter("!datum.right").mark_rect(fill=SERIES[1]).encode(fillOpacity=opacity, href="tip:N")
     right = base.transform_filter("datum.right").mark_rect(fill=ACCENT, fillOpacity=0.25, stroke=ACCENT)
+    right = right.encode(href="tip:N")
     text = base.transform_filter("datum.share >= 0.02").mark_text(fontSize=9.5)
     text = text.encode(text=alt.Text("share:Q", format=".0%"))
     chart = alt.layer(wrong, right, text).properties(width=_CELL * len(labels), height=_CELL * len(filled))
@@ -128,6 +139,7 @@ def reliability(its: Evaluation) -> Figure:
             "confidence": _round(each.confidence),
             "accuracy": _round(each.accuracy),
             "count": each.count,
+            "tip": tip(f"{each.confidence:.1%} sure on average, right {each.accuracy:.1%} of {each.count:,} images"),
         }
         for each in its.bins
         if each.count and each.confidence is not None and each.accuracy is not None
@@ -140,7 +152,7 @@ def reliability(its: Evaluation) -> Figure:
     base = of_rows(rows).encode(x=x, y=y)
     gaps = base.mark_rule(stroke=SERIES[1], strokeWidth=3, opacity=0.6).encode(y2="confidence:Q")
     curve = base.mark_line(stroke=ACCENT)
-    dots = base.mark_point(shape="square", filled=True, fill=ACCENT, size=44, opacity=1)
+    dots = base.mark_point(shape="square", filled=True, fill=ACCENT, size=44, opacity=1).encode(href="tip:N")
     upper = alt.layer(diagonal, gaps, curve, dots).properties(width=420, height=260)
     bars = of_rows(rows).mark_bar(fill=ACCENT, fillOpacity=0.45, stroke="var(--paper)")
     lower = bars.encode(
@@ -148,6 +160,7 @@ def reliability(its: Evaluation) -> Figure:
         x2="high:Q",
         y=alt.Y("count:Q", title="images", axis=alt.Axis(tickCount=3, format="~s")),
         y2=alt.datum(0),
+        href="tip:N",
     ).properties(width=420, height=70)
     sure = sum(each.count * (each.confidence or 0.0) for each in its.bins) / its.n
     verb = "is surer than it is right" if sure > its.accuracy.value else "is right more often than it is sure"

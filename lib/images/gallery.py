@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from lib.charts import shortened
 from lib.images.evaluation import Evaluation
 
+NAME_CHARACTERS = 40
 SHEET_COLUMNS = 16  # filters in a row of the sheet
 
 
@@ -77,5 +79,5 @@ def said_percent(share: float) -> str:
 
 
 def spoken(name: str) -> str:
-    """The name of a class or superclass as people write it: pickup_truck → pickup truck."""
-    return name.replace("_", " ")
+    """The name of a class or superclass as people write it: pickup_truck → pickup truck; cut where it never ends."""
+    return shortened(name.replace("_", " "), NAME_CHARACTERS)

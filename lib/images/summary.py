@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
+from lib.formats import seconds
 from lib.images import courses, figures, tables
 from lib.images.card import model_card
 from lib.images.evaluation import SLIDES_NOTE, Evaluation
@@ -17,7 +18,6 @@ from lib.images.gallery import filter_sheet, gallery, spoken
 from lib.images.resume import Epoch
 from lib.images.saving import FOLDER, Staged
 from lib.images.verdict import Material, Verdict, said_p
-from lib.reports import seconds
 
 NIGHTS_SHOWN = 60
 
@@ -186,6 +186,7 @@ def page(
     tonight = {"date": night.date, "recipe": night.recipe, "promoted": night.verdict.promote, **measured(its)}
     logs = night.trained.logs
     return {
+        "tables": {name: rows for name, rows in data_tables(night).items() if rows},
         "night": night,
         "its": its,
         "verdict": night.verdict,
@@ -212,6 +213,31 @@ def page(
         "layers": [(each.name, each.kind, shape_said(each.shape), each.parameters) for each in layers],
         "filters": filter_sheet(filters) if len(filters) else None,
         "tensorboard": f"tensorboard --logdir {shlex.quote(str(logs))}" if logs else None,
+    }
+
+
+def data_tables(night: Night) -> dict[str, list[dict[str, Any]]]:
+    """The night's figures as tables to lie beside the page."""
+    its, material = night.test, night.material
+    return {
+        "classes": class_rows(night),
+        "epochs": epoch_rows(night.trained),
+        "confused": [
+            {"one": material.classes[pair.one], "other": material.classes[pair.other]}
+            | {"one_taken_for_other": pair.there, "other_taken_for_one": pair.back, "both": pair.both}
+            for pair in its.pairs
+        ],
+        "superclasses": [
+            {"superclass": own, "taken_for": taken, "images": int(its.superclasses[i, j])}
+            for i, own in enumerate(material.superclasses)
+            for j, taken in enumerate(material.superclasses)
+            if its.superclasses[i, j]
+        ],
+        "calibration": [
+            {"low": each.low, "high": each.high, "images": each.count}
+            | {"confidence": each.confidence, "accuracy": each.accuracy}
+            for each in its.bins
+        ],
     }
 
 

@@ -10,19 +10,24 @@ from gensim.models import LdaModel
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 
+from lib.charts import shortened
 from lib.topics.articles import Article
 from lib.topics.corpus import Corpus
 from lib.topics.model import training_articles
 from lib.topics.quality import held_out_bound, npmi
+from lib.topics.relevance import RelevantWord, relevance, relevant_words
 from lib.topics.text import without_suffix
 
 TOP_WORDS = 10
 HEADLINES = 5
 HEADLINE_CHARACTERS = 200  # as shown; a cell of megabytes may be somebody's title
 LABEL_WORDS = 3
+LABEL_WORD_CHARACTERS = 30  # somebody's word has ten thousand
+SHOWN = 16  # topics with a card and a place in the charts; the others have a line each
 RELEVANCE = 0.6  # λ of Sievert & Shirley (2014), the value their readers told topics apart best with
 MIN_WEIGHT = 0.01  # weights up to this stay out of the tables
 MOST_PUBLICATIONS = 12
+MOST_YEARS = 60  # between the first and the last date, for a step a year
 LEAST_HEADLINE_WORDS = 5  # a shorter bag says too little for its article to stand for a topic
 Floats = NDArray[np.float64]
 
@@ -42,6 +47,7 @@ class Topic:
     headlines: list[tuple[Article, str, float]]  # with the title less its publication's name, and the weight
     x: float
     y: float
+    relevant: list[list[RelevantWord]]  # ten words a step of λ, for the topics that are shown
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Summary:
     held_out: int
     publications: list[tuple[str, int, list[float]]]  # name, articles, share of each topic in `topics`' order
     periods: list[tuple[str, int, list[float]]]  # the same by time
-    period: str  # day, week, month or year
+    period: str  # day, week, month, year, decade or century
     dated: int
 
 
@@ -68,7 +74,10 @@ def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> 
     training = training_articles(corpus)
     coherence = npmi(corpus, training, top)
     places = topic_map(beta)
-    labels = _labels(corpus, beta)
+    counts = np.bincount(corpus.ids, weights=corpus.counts, minlength=len(corpus.dictionary)).astype(np.float64)
+    labels = _labels(corpus, beta, counts)
+    by_share = np.argsort(-shares, kind="stable").tolist()
+    relevant = relevant_words(beta, counts, shares, corpus.dictionary, by_share[:SHOWN])
     topics = [
         Topic(
             id=k,
@@ -79,8 +88,9 @@ def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> 
             headlines=_headlines(corpus, weights[:, k], lengths),
             x=float(places[k, 0]),
             y=float(places[k, 1]),
+            relevant=relevant.get(k, []),
         )
-        for k in np.argsort(-shares, kind="stable").tolist()
+        for k in by_share
     ]
     order = [topic.id for topic in topics]
     names = [article.publication or "(not named)" for article in corpus.articles]
@@ -97,12 +107,6 @@ def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> 
         period=period,
         dated=sum(day is not None for day in days),
     )
-
-
-def relevance(beta: Floats, word_shares: Floats, lam: float = RELEVANCE) -> Floats:
-    """λ log φ + (1 − λ) log (φ / p), shape (topics, words): likely in the topic and more so than elsewhere."""
-    log_beta = np.log(np.maximum(beta, 1e-12))
-    return lam * log_beta + (1 - lam) * (log_beta - np.log(np.maximum(word_shares, 1e-12)))
 
 
 def topic_map(beta: Floats) -> Floats:
@@ -129,14 +133,14 @@ def _shares(weights: NDArray[np.float32], lengths: Floats) -> Floats:
     return np.asarray(shares, np.float64)
 
 
-def _labels(corpus: Corpus, beta: Floats) -> list[str]:
-    counts = np.bincount(corpus.ids, weights=corpus.counts, minlength=len(corpus.dictionary))
-    scores = relevance(beta, counts / max(counts.sum(), 1))
+def _labels(corpus: Corpus, beta: Floats, counts: Floats) -> list[str]:
+    scores = relevance(beta, counts / max(counts.sum(), 1), RELEVANCE)
     labels = []
     for k, row in enumerate(beta):
         likely = np.argsort(-row, kind="stable")[:30]  # a label's words should be ones a reader meets in the topic
         best = likely[np.argsort(-scores[k, likely], kind="stable")][:LABEL_WORDS]
-        labels.append(", ".join(corpus.dictionary[word].replace("_", " ") for word in best))
+        words = (shortened(corpus.dictionary[word].replace("_", " "), LABEL_WORD_CHARACTERS) for word in best)
+        labels.append(", ".join(words))
     return labels
 
 
@@ -174,8 +178,12 @@ def period_of(days: Sequence[str | None]) -> str:
         return "month"
     span = (_day(known[-1]) - _day(known[0])).days
     if any(len(day) == 7 for day in known):
-        return "month" if span < 3 * 366 else "year"
-    return "day" if span <= 31 else "week" if span <= 200 else "month" if span < 5 * 366 else "year"
+        return "month" if span < 3 * 366 else _long_period(span)
+    return "day" if span <= 31 else "week" if span <= 200 else "month" if span < 5 * 366 else _long_period(span)
+
+
+def _long_period(span: int) -> str:
+    return "year" if span < MOST_YEARS * 366 else "decade" if span < 10 * MOST_YEARS * 366 else "century"
 
 
 def _by_time(
@@ -189,7 +197,8 @@ def _period(day: str, period: str) -> str:
     if period == "week":
         moment = _day(day)
         return (moment - timedelta(days=moment.weekday())).isoformat()
-    return day[: {"day": 10, "month": 7, "year": 4}[period]]
+    length = {"day": 10, "month": 7, "year": 4, "decade": 3, "century": 2}[period]
+    return f"{day[:length]:0<4}s" if length < 4 else day[:length]
 
 
 def _day(text: str) -> date:

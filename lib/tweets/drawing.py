@@ -7,13 +7,13 @@ from typing import Any
 import altair as alt
 
 from lib.charts import INK, MUTED, SERIES, of_rows, shortened
-from lib.reports import signed
+from lib.formats import signed
 from lib.tweets.mood import Mean
 
 UP, DOWN, EVEN = SERIES[0], SERIES[1], MUTED
 LABEL_CHARACTERS = 24
 ROW = 19  # pixels, the height of a row with a bar
-WIDTH = 620
+WIDTH = 780
 MINUS = "−"
 PLAIN_AXIS = alt.Axis(domain=False, ticks=False, labelColor=INK)
 
@@ -70,7 +70,7 @@ def short(text: str) -> str:
 
 
 def diverging(rows: list[dict[str, Any]], title: str, room: float = 0.75) -> Any:
-    """Bars to both sides of zero, names at the left and a text at their ends, for which `room` is kept."""
+    """Bars to both sides of zero, names at the left a text at their ends (for which `room` is kept), a tip each."""
     for row in rows:
         row["sign"] = colour(row["change"])
     reach = max(abs(row["change"]) for row in rows) or 1.0
@@ -80,7 +80,7 @@ def diverging(rows: list[dict[str, Any]], title: str, room: float = 0.75) -> Any
         y=alt.Y("name:N", sort=None, title=None, axis=PLAIN_AXIS),
         x=alt.X("change:Q", title=title, scale=alt.Scale(domain=[low, high]), axis=signed_axis(7, grid=False)),
     )
-    bars = base.mark_bar(height=12).encode(color=alt.Color("sign:N", scale=None))
+    bars = base.mark_bar(height=12).encode(color=alt.Color("sign:N", scale=None), href="tip:N")
     zero = of_rows([{"change": 0}]).mark_rule(stroke=MUTED).encode(x="change:Q")
     right = base.transform_filter("datum.change >= 0").mark_text(align="left", dx=4, color=MUTED)
     left = base.transform_filter("datum.change < 0").mark_text(align="right", dx=-4, color=MUTED)

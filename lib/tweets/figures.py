@@ -5,8 +5,8 @@ from datetime import UTC, datetime, tzinfo
 
 import altair as alt
 
-from lib.charts import ACCENT, INK, MUTED, RULE, Figure, apart, figure, of_rows
-from lib.reports import signed
+from lib.charts import ACCENT, MUTED, Figure, apart, figure, of_rows, tip
+from lib.formats import signed
 from lib.tweets.drawing import (
     MINUS,
     PLAIN_AXIS,
@@ -21,9 +21,7 @@ from lib.tweets.drawing import (
     signed_axis,
     whole,
 )
-from lib.tweets.gazetteer import STATES
-from lib.tweets.mood import Mood
-from lib.tweets.places import TILES, PlaceMood, Places
+from lib.tweets.mood import Mean, Mood
 from lib.tweets.words import Shift, Way, WordShare
 
 Evening = tuple[str, float, float | None, float | None, int]  # date, mean, low, high, scored
@@ -32,7 +30,6 @@ FARTHEST_BAR = 12  # valence; what is beyond stands in the last bar
 MOST_LANGUAGES = 12
 MOST_IN_TABLE = 60  # languages; a stranger may invent tags
 MOST_WORDS = 12  # to each side
-MOST_COUNTRIES = 24
 
 
 def distribution(mood: Mood) -> Figure | None:
@@ -41,8 +38,14 @@ def distribution(mood: Mood) -> Figure | None:
         return None
     bars = _bars(mood.distribution)
     rows = [
-        {"place": place, "count": count, "label": f"{count:,}" if count else "", "sign": colour(valence)}
-        for place, (valence, _, count) in enumerate(bars)
+        {
+            "place": place,
+            "count": count,
+            "label": f"{count:,}" if count else "",
+            "sign": colour(valence),
+            "tip": tip(f"Valence {label}: {count:,} tweets, {count / mood.scored:.1%} of the scored"),
+        }
+        for place, (valence, label, count) in enumerate(bars)
     ]
     base = of_rows(rows).encode(
         x=alt.X(
@@ -54,9 +57,9 @@ def distribution(mood: Mood) -> Figure | None:
             "count:Q", title="tweets (square-root scale)", scale=alt.Scale(type="sqrt"), axis=alt.Axis(tickCount=5)
         ),
     )
-    blocks = base.mark_bar(width={"band": 0.84}).encode(color=alt.Color("sign:N", scale=None))
+    blocks = base.mark_bar(width={"band": 0.84}).encode(color=alt.Color("sign:N", scale=None), href="tip:N")
     labels = base.mark_text(dy=-6, fontSize=9, color=MUTED).encode(text="label:N")
-    chart = alt.layer(blocks, labels).properties(width=max(29 * len(bars), 160), height=220)
+    chart = alt.layer(blocks, labels).properties(width=max(32 * len(bars), 160), height=220)
     return figure(
         chart,
         "Scores of the tweets",
@@ -106,10 +109,11 @@ def course(mood: Mood, zone: tzinfo = UTC) -> Figure | None:
             "mean": period.mean.value if period.mean else None,
             "low": period.mean.low if period.mean else None,
             "high": period.mean.high if period.mean else None,
+            "tip": tip(_told(name, period.mean, period.scored)),
         }
-        for place, period in enumerate(mood.course)
+        for place, (name, period) in enumerate(zip(names, mood.course, strict=True))
     ]
-    every = max(1, -(-len(names) * len(names[0]) // 90))  # as many labels as have room
+    every = max(1, -(-len(names) * len(names[0]) // 110))  # as many labels as have room
     axis = alt.Axis(values=list(range(0, len(rows), every)), labelExpr=lookup(names), grid=False, labelFlush=False)
     scale = alt.Scale(domain=[-0.5, len(rows) - 0.5], nice=False)
     base = of_rows(rows).encode(x=alt.X("place:Q", title=None, scale=scale, axis=None))
@@ -120,13 +124,14 @@ def course(mood: Mood, zone: tzinfo = UTC) -> Figure | None:
         overall,
         band.encode(y=alt.Y("low:Q"), y2="high:Q"),
         base.mark_line(stroke=ACCENT).encode(y=value),
-        base.mark_circle(size=36, color=ACCENT, opacity=1).encode(y=value),
+        base.mark_circle(size=36, color=ACCENT, opacity=1).encode(y=value, href="tip:N"),
     ).properties(width=WIDTH, height=200)
     counts = (
         base.mark_bar(fill=MUTED, fillOpacity=0.55, width=max(2, 0.7 * WIDTH / len(rows)))
         .encode(
             x=alt.X("place:Q", title=None, scale=scale, axis=axis),
             y=alt.Y("count:Q", title="tweets", axis=alt.Axis(tickCount=2)),
+            href="tip:N",
         )
         .properties(width=WIDTH, height=46)
     )
@@ -143,6 +148,13 @@ def course(mood: Mood, zone: tzinfo = UTC) -> Figure | None:
         (mood.period, "scored tweets", "mean", "low", "high"),
         [(name, period.scored, *interval(period.mean)) for name, period in zip(names, mood.course, strict=True)],
     )
+
+
+def _told(name: str, mean: Mean | None, scored: int) -> str:
+    if mean is None:
+        return f"{name}: no scored tweets"
+    interval = f" ({signed(mean.low)} to {signed(mean.high)})" if mean.low is not None else ""
+    return f"{name}: {signed(mean.value)}{interval} over {scored:,} scored tweets"
 
 
 def _moments(mood: Mood, zone: tzinfo) -> list[str]:
@@ -202,6 +214,9 @@ def contributions(words: Sequence[WordShare], mood: Mood) -> Figure | None:
             "name": word.entry,
             "change": word.contribution,
             "label": f"{signed(word.contribution, 3)} ({word.count:,} × {whole(word.valence)})",
+            "tip": tip(
+                f"{word.entry}: valence {whole(word.valence)}, used {word.count:,} times over {mood.scored:,} tweets"
+            ),
         }
         for word in shown
     ]
@@ -231,7 +246,18 @@ def word_shift(shift: Shift | None, before: str = "the last time") -> Figure | N
     """What moved the mean, word by word; `before` names what it is compared with, as a sentence takes it."""
     if shift is None or not shift.words:
         return None
-    rows = [{"name": word.entry, "change": word.change, "label": _WAYS[word.way]} for word in shift.words]
+    rows = [
+        {
+            "name": word.entry,
+            "change": word.change,
+            "label": _WAYS[word.way],
+            "tip": tip(
+                f"{word.entry} (valence {whole(word.valence)}): {100 * word.before:.1f} times in 100 tweets before, "
+                f"now {100 * word.now:.1f}; {signed(word.change, 3)}"
+            ),
+        }
+        for word in shift.words
+    ]
     table = [
         (
             word.entry,
@@ -259,92 +285,19 @@ def word_shift(shift: Shift | None, before: str = "the last time") -> Figure | N
     )
 
 
-def states(places: Places) -> Figure | None:
-    """The US as tiles: a state's code and its mean, the fuller the farther from zero; pale where tweets are too few."""
-    if not places.states:
-        return None
-    known = {state.code: state for state in places.states}
-    reach = max(abs(state.mean.value) for state in places.states) or 1.0
-    rows = []
-    for code, (row, column) in TILES.items():
-        mean = known[code].mean.value if code in known else None
-        rows.append(
-            {
-                "row": row,
-                "column": column,
-                "code": code,
-                "mean": "" if mean is None else signed(mean),
-                "sign": RULE if mean is None else colour(mean),
-                "depth": 0.22 if mean is None else 0.14 + 0.46 * abs(mean) / reach,
-                "ink": MUTED if mean is None else INK,
-            }
-        )
-    base = of_rows(rows).encode(
-        x=alt.X("column:O", axis=None, scale=alt.Scale(paddingInner=0.06)),
-        y=alt.Y("row:O", axis=None, scale=alt.Scale(paddingInner=0.06)),
-    )
-    tiles = base.mark_rect(cornerRadius=3).encode(
-        color=alt.Color("sign:N", scale=None), fillOpacity=alt.FillOpacity("depth:Q", scale=None)
-    )
-    ink = alt.Color("ink:N", scale=None)
-    codes = base.mark_text(dy=-6, fontWeight="bold").encode(text="code:N", color=ink)
-    means = base.mark_text(dy=8).encode(text="mean:N", color=ink)
-    first, last = places.states[0], places.states[-1]
-    low = f" and the lowest {last.name} ({signed(last.mean.value)}, over {last.scored:,})" if last is not first else ""
-    return figure(
-        alt.layer(tiles, codes, means).properties(width=11 * 54, height=8 * 46),
-        "Mood of the states",
-        f"Of {len(places.states)} {'state' if len(places.states) == 1 else 'states'} with at least {places.minimum} "
-        f"scored tweets the happiest is {first.name} ({signed(first.mean.value)}, over {first.scored:,} tweets){low}; "
-        f"{places.in_states:,} of {places.scored:,} scored tweets lie in a state.",
-        ("state", "", "scored tweets", "mean", "low", "high"),
-        [(STATES[each.code], each.code, *_place(each)) for each in places.states],
-    )
-
-
-def countries(places: Places) -> Figure | None:
-    """Countries by their mean with its interval; the twenty-four with the most tweets."""
-    if not places.countries:
-        return None
-    most = set(sorted(places.countries, key=lambda each: (-each.scored, each.code))[:MOST_COUNTRIES])
-    shown = [each for each in places.countries if each in most]
-    rows = [
-        {
-            "name": f"{short(each.name)} ({each.scored:,})",
-            "mean": each.mean.value,
-            "low": each.mean.low,
-            "high": each.mean.high,
-            "sign": colour(each.mean.value),
-        }
-        for each in shown
-    ]
-    base = of_rows(rows).encode(y=alt.Y("name:N", sort=None, title=None, axis=PLAIN_AXIS))
-    value = alt.X("mean:Q", title="mean valence, with its 95% interval", axis=signed_axis(7))
-    bars = base.mark_bar(height=11, fillOpacity=0.55).encode(x=value, color=alt.Color("sign:N", scale=None))
-    spans = (
-        base.transform_filter("isValid(datum.low)")
-        .mark_rule(stroke=INK, strokeWidth=1.2)
-        .encode(x="low:Q", x2="high:Q")
-    )
-    zero = of_rows([{"mean": 0}]).mark_rule(stroke=MUTED).encode(x="mean:Q")
-    first, last = shown[0], shown[-1]
-    low = f", the lowest {last.name} ({signed(last.mean.value)}, over {last.scored:,})" if last is not first else ""
-    return figure(
-        alt.layer(bars, zero, spans).properties(width=WIDTH - 150, height=ROW * len(rows)),
-        "Mood of the countries",
-        f"The highest mean is that of {first.name} ({signed(first.mean.value)}, over {first.scored:,} tweets){low}; "
-        f"{places.located:,} of {places.scored:,} scored tweets could be located.",
-        ("country", "", "scored tweets", "mean", "low", "high"),
-        [(each.name, each.code, *_place(each)) for each in places.countries],
-    )
-
-
 def evenings(known: Sequence[Evening], title: str = "The last Saturdays") -> Figure | None:
     """The last captures, the oldest first; None for fewer than two."""
     if len(known) < 2:
         return None
     rows = [
-        {"place": place, "mean": mean, "low": low, "high": high} for place, (_, mean, low, high, _) in enumerate(known)
+        {
+            "place": place,
+            "mean": mean,
+            "low": low,
+            "high": high,
+            "tip": tip(_told(date, Mean(mean, low, high, scored), scored)),
+        }
+        for place, (date, mean, low, high, scored) in enumerate(known)
     ]
     every = max(1, -(-len(rows) // 8))
     axis = alt.Axis(
@@ -357,7 +310,7 @@ def evenings(known: Sequence[Evening], title: str = "The last Saturdays") -> Fig
     chart = alt.layer(
         spans.encode(y="low:Q", y2="high:Q"),
         base.mark_line(stroke=ACCENT).encode(y=value),
-        base.mark_circle(size=44, color=ACCENT, opacity=1).encode(y=value),
+        base.mark_circle(size=44, color=ACCENT, opacity=1).encode(y=value, href="tip:N"),
     ).properties(width=WIDTH, height=190)
     date, mean, _, _, scored = known[-1]
     earlier = [each[1] for each in known[:-1]]
@@ -373,7 +326,3 @@ def evenings(known: Sequence[Evening], title: str = "The last Saturdays") -> Fig
         ("date", "scored tweets", "mean", "low", "high"),
         [(date, scored, signed(mean), signed(low), signed(high)) for date, mean, low, high, scored in known],
     )
-
-
-def _place(place: PlaceMood) -> tuple[int, str, str, str]:
-    return place.scored, *interval(place.mean)

@@ -1,7 +1,5 @@
 """Everything that a capture's page, its metrics and its sentence say, put together once."""
 
-import calendar
-import datetime
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +7,8 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from lib.files import shown
-from lib.reports import signed
-from lib.tweets import figures, mood, places, tables, words
+from lib.formats import signed
+from lib.tweets import mood, places, tables, words
 from lib.tweets.afinn import Rule, load_lexicon
 from lib.tweets.places import Located, Places
 from lib.tweets.reading import Read
@@ -185,74 +182,3 @@ def save(db: Database, run: int, found: Found, scored: Sequence[ScoredTweet], lo
         words=found.tally.entries,
         recordings=found.material.own,
     )
-
-
-def page(found: Found, date: str, zone: datetime.tzinfo) -> dict[str, Any]:
-    """What the page of a date shows, finished."""
-    return {
-        "found": found,
-        "charts": charts(found, date, zone),
-        "kinds": [
-            ("a word of the list", found.mood.scored - found.mood.no_words),
-            ("English without a word of the list", found.mood.no_words),
-            *((kind.value, count) for kind, count in found.mood.unscored),
-        ],
-        "terms": {
-            "up": [_term(each) for each in found.terms if each.difference > 0],
-            "down": [_term(each) for each in found.terms if each.difference < 0],
-        },
-        "stream": _stream(found),
-        "notes": [*found.material.notes, *_cost(found)],
-        "files": found.material.own or [shown(path) for path in found.material.paths],
-    }
-
-
-def _term(term: Term) -> tuple[str, str]:
-    return f"{term.word} ({term.support:,})", signed(term.difference)
-
-
-def _stream(found: Found) -> list[tuple[str, Any]]:
-    counts = found.read.counts
-    said = [
-        ("lines", counts["lines"]),
-        ("bytes", counts["bytes"]),
-        ("tweets, each once", counts["tweets"]),
-        ("duplicates left out", counts["duplicates"]),
-        ("delete notices", counts["deletes"]),
-        ("tweets deleted again, and forgotten", counts["deleted"]),
-        ("posts brought by other rules of the app, left out", counts["others"]),
-        ("lines nothing could be read from", malformed(found)),
-        ("notices", counts["notices"]),
-        ("keep-alives", counts["keep_alives"]),
-        ("reconnections", found.material.reconnects),
-        ("gaps", len(found.material.gaps)),
-    ]
-    return [(name, count) for name, count in said if count or not name.startswith(("posts", "keep", "notices"))]
-
-
-def _cost(found: Found) -> list[str]:
-    if found.source != "x":
-        return []
-    return [f"X bills the posts it delivers: {found.posts:,}, an estimated ${found.dollars:,.2f} at half a cent each."]
-
-
-def charts(found: Found, date: str, zone: datetime.tzinfo) -> dict[str, Any]:
-    """The page's charts by name; None where there is nothing to draw. `zone` is the desk's."""
-    nights = [(each.date, each.mean, each.low, each.high, each.scored) for each in found.evenings]
-    if (mean := found.mood.mean) is not None:
-        nights.append((date, mean.value, mean.low, mean.high, mean.count))
-    return {
-        "distribution": figures.distribution(found.mood),
-        "course": figures.course(found.mood, zone),
-        "words": figures.contributions(found.words, found.mood),
-        "shift": figures.word_shift(found.shift, found.before.date if found.before else ""),
-        "states": figures.states(found.places),
-        "countries": figures.countries(found.places),
-        "languages": figures.languages(found.mood),
-        "evenings": figures.evenings(nights, _title([each[0] for each in nights])),
-    }
-
-
-def _title(dates: Sequence[str]) -> str:
-    days = {calendar.day_name[datetime.date.fromisoformat(each).weekday()] for each in dates}
-    return f"The last {days.pop()}s" if len(days) == 1 else "The last captures"

@@ -169,7 +169,7 @@ def test_the_service_fires_a_job_at_its_minute_and_stops_on_sigterm(here: Desk, 
         text=True,
     )
     try:
-        until(lambda: (here.data / "nightdesk.db").exists())
+        until(lambda: (here.data / "logs" / "service.jsonl").exists())  # the store has its tables by then
         until(lambda: here.query("SELECT 1 FROM runs WHERE job = 'backup' AND status = 'ok'"), seconds=150.0)
         [(date, started)] = here.query("SELECT date, started_at FROM runs WHERE job = 'backup'")
         assert date == str(at.date())

@@ -110,7 +110,8 @@ def test_a_forced_run_that_fails_leaves_the_earlier_result(desk):
     page = (desk.folder / said["report"]).read_bytes()
     (desk.articles / "news.csv").write_text("id,title\n1,x\n")
     code, failed = desk.json(*FAST, "--date", "2024-06-02", "--force")
-    assert (code, failed["status"], failed["report"]) == (65, "failed", None)
+    assert (code, failed["status"], failed["report"]) == (65, "failed", "reports/model_topics/run-2.html")
+    assert "has failed" in (desk.folder / failed["report"]).read_text()
     assert query(desk, "SELECT COUNT(*) FROM topics WHERE run = 1") == [(3,)]
     assert (desk.folder / said["report"]).read_bytes() == page
 
@@ -325,7 +326,9 @@ def test_a_run_that_was_killed_is_found_dead_by_the_next_start(desk):
         code, said = desk.json(*FAST)
     assert (code, said["status"]) == (0, "ok")
     assert query(desk, "SELECT status FROM runs WHERE id = 1") == [("crashed",)]
-    assert not (desk.data / query(desk, "SELECT folder FROM runs WHERE id = 1")[0][0]).exists()
+    folder = desk.data / query(desk, "SELECT folder FROM runs WHERE id = 1")[0][0]
+    assert [path.name for path in folder.iterdir()] == ["log.jsonl"]
+    assert "has crashed" in (desk.reports / "model_topics" / "run-1.html").read_text()
 
 
 def test_help_answers_without_the_heavy_libraries(desk):

@@ -7,7 +7,7 @@ import altair as alt
 import pytest
 from markupsafe import Markup
 
-from lib.charts import draw, figure, sparkline
+from lib.charts import draw, figure, of_rows, shortened, sparkline, tip
 from tests.lib.topics.made import HOSTILE
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -36,7 +36,7 @@ def test_a_chart_has_its_size_as_a_view_box_and_shrinks_with_the_page() -> None:
     assert (left, top) == (0, 0)
     assert width > 100
     assert height > 20
-    assert root.get("style") == f"max-width:{root.attrib['viewBox'].split()[2]}px"
+    assert root.get("style") == f"max-width:{root.attrib['viewBox'].split()[2]}px;font-size:11px"
     assert "width" not in root.attrib
 
 
@@ -67,10 +67,47 @@ def test_what_strangers_write_stays_text(kind: str) -> None:
     assert {name for each in root.iter() for name in each.attrib} <= attributes | {"direction"}
 
 
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_mark_has_the_tooltip_and_the_class_that_its_row_gives_it(kind: str) -> None:
+    rows = [{"name": "a", "tip": tip(HOSTILE[kind], "t t1")}, {"name": "b", "tip": tip("", "t2")}, {"name": "c"}]
+    base = alt.Chart({"values": rows}).encode(y=alt.Y("name:N", sort=None), href="tip:N")
+    svg = draw(alt.layer(base.mark_point(), base.mark_text().encode(text="name:N")), "t", "f")
+    root = ElementTree.fromstring(svg)
+    marks = [each for each in root.iter() if each.get("class") == "t t1"]
+    assert [each.tag for each in marks] == [f"{SVG}path", f"{SVG}g"]
+    can = re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "�", HOSTILE[kind])
+    assert [(mark[0].tag, mark[0].text) for mark in marks] == [(f"{SVG}title", can)] * 2
+    assert [each.tag for each in root.iter() if each.get("class") == "t2"] == [f"{SVG}path", f"{SVG}text"]
+    assert len(list(root.iter(f"{SVG}title"))) == 3
+    assert not {each.tag for each in root.iter()} & {f"{SVG}a", f"{SVG}script", f"{SVG}img"}
+    assert "href" not in "".join(re.findall(r"<[^>]*>", svg))
+
+
 @pytest.mark.parametrize("character", ["\x00", "\x07", "\x1b", "\x0b", "\ufffe", "\uffff", "\ud800", "\udfff"])
 def test_a_character_that_xml_cannot_hold_is_replaced(character: str) -> None:
     svg = draw(bars(f"a{character}b"), f"c{character}d", f"e{character}f")
     assert {"a�b", "c�d", "e�f"} <= set(ElementTree.fromstring(svg).itertext())
+
+
+@pytest.mark.parametrize("text", ["😀" * 60, "漢字" * 30, "W" * 60])
+def test_a_label_of_wide_characters_is_drawn_and_never_cut_within_one(text: str) -> None:
+    chart = of_rows([{"name": text, "count": 1}]).mark_bar().encode(y="name:N", x="count:Q", color="name:N")
+    assert text in draw(chart, "Chart", "One bar.")
+
+
+@pytest.mark.parametrize(
+    "text, most, left",
+    [
+        ("abc", 3, "abc"),
+        ("abcd", 3, "ab…"),
+        ("", 3, ""),
+        ("漢字", 4, "漢字"),
+        ("漢字漢", 5, "漢字…"),
+        ("a😀😀", 4, "a😀…"),
+    ],
+)
+def test_a_label_is_cut_where_it_would_be_too_wide(text: str, most: int, left: str) -> None:
+    assert shortened(text, most) == left
 
 
 def test_a_sparkline_of_none_or_one_value_is_empty() -> None:

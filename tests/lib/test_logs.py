@@ -175,7 +175,7 @@ def test_noise_without_an_end_of_line_is_cut(log: RunLog):
     assert max(map(len, messages(log))) == logs.LINE_LIMIT
 
 
-@pytest.mark.parametrize("line", [b"x\n", b"x" * 500 + b"\n"])
+@pytest.mark.parametrize("line", [b"x\n", b"x" * 500 + b"\n", b"\x01" * 100 + b"\n"])
 def test_noise_is_bounded_and_said_to_be_and_its_last_words_are_kept(
     log: RunLog, line: bytes, monkeypatch: pytest.MonkeyPatch
 ):

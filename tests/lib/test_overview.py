@@ -117,3 +117,22 @@ def test_a_run_that_is_not_there_is_wrong_usage(db: Database, settings: Settings
 def test_columns_are_as_wide_as_their_widest_entry():
     assert columns([["a", "bb", "c"], ["aaa", "b", "cc"]]) == ["a    bb  c", "aaa  b   cc"]
     assert columns([]) == []
+
+
+def test_a_row_with_odd_values_is_shown_all_the_same(db: Database, settings: Settings):
+    run = done(db, "nightly", "2026-11-22")
+    figures = [("loss", "NaN"), ("worst", "-Infinity"), ("words", '["a"]')]
+    with writing(db):
+        db.execute("UPDATE runs SET options = '{', started_at = 'yesterday', seconds = NULL WHERE id = ?", [run])
+        for name, value in figures:
+            db.execute("INSERT INTO metrics VALUES (?, ?, NULL, ?)", [run, name, value])
+    said = of_run(db, settings, str(run))
+    assert json.loads(json.dumps(said.data, allow_nan=False))["metrics"] == {
+        "loss": None,
+        "worst": None,
+        "words": ["a"],
+    }
+    assert said.data["options"] == {}
+    assert any("yesterday" in line for line in said.lines)
+    assert "yesterday" in of_runs(db, settings, None, None, 9).lines[0]
+    assert of_jobs(db, settings, SCHEDULES, TITLES, NOW).lines

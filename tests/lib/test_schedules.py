@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -194,3 +195,32 @@ def test_cron_starts_a_job_at_its_fire_times_for_ten_years_but_on_the_nights_of_
 
 def _offset(day: date, zone: ZoneInfo) -> timedelta | None:
     return datetime.combine(day, time(), zone).utcoffset()
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Lima"])
+def test_at_the_ends_of_the_calendar_nothing_fires(zone: str):
+    """Days whose moment in UTC no calendar of Python's has."""
+    ends = [Schedule(at).fire_time(day, ZoneInfo(zone)) for at in ("00:00", "23:59") for day in (date.min, date.max)]
+    assert None in ends
+
+
+def test_crontab_says_whose_times_they_are():
+    here = crontab_text({"job": Schedule("02:15")}, desk="Europe/Madrid", machine="Europe/Madrid")
+    there = crontab_text({"job": Schedule("02:15")}, desk="Europe/Madrid", machine="UTC")
+    assert "Europe/Madrid" not in here
+    assert here == crontab_text({"job": Schedule("02:15")}, desk="UTC", machine="Etc/UTC")
+    assert "CRON_TZ=Europe/Madrid" in there
+    assert "UTC" in there
+    assert here.splitlines()[-1] == there.splitlines()[-1]
+
+
+def test_crontab_works_in_a_folder_with_a_space_in_its_name(tmp_path: Path):
+    folder = tmp_path / "my desk"
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    python = folder / ".venv" / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$PWD: $*"\n')
+    python.chmod(0o755)
+    line = crontab_text({"job": Schedule("02:15")}).splitlines()[-1]
+    command = line.split(" ", 5)[5]
+    done = subprocess.run(["sh", "-c", command], env={"DESK": str(folder)}, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{folder}: -m jobs tick --quiet\n"

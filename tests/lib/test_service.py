@@ -360,3 +360,27 @@ def test_ctrl_c_ends_the_run_of_a_backfill_cleanly_and_starts_no_other(start, sc
     assert process.returncode == 130
     assert err.splitlines()[-1] == "Stopped by SIGINT; 1 of 8 dates were run."
     assert [(row["status"], row["exit_code"]) for row in rows(db, "SELECT * FROM runs")] == [("failed", 130)]
+
+
+def test_a_job_starts_though_what_it_prints_cant_be_kept(settings: Settings, command, data: Path, db: Database):
+    (data / "go").touch()
+    (data / "logs").write_text("a file in the folder's place")
+    started = launch("job", YESTERDAY, settings, command)
+    assert started.process.wait() == 0
+    assert run_of(started, settings) == (1, f"It is done for {YESTERDAY}.")
+
+
+def test_a_start_that_found_the_store_locked_is_on_time_again_at_the_next_look(service, db, data, until):
+    service.next_look = float("inf")
+    service.command = lambda job, day, settings: [sys.executable, "-c", "raise SystemExit(75)"]
+    order = Order("job", date(2026, 11, 28), on("2026-11-28T22:00"), late=False)
+    assert service.start(order)
+    until(lambda: service.see_ends() or not service.children)
+    assert service.next_look < float("inf")
+    assert service.start(order)
+
+
+def test_a_backfill_to_the_end_of_the_calendar_ends_now(settings, db):
+    asked = backfill("job", Schedule("00:00"), settings, YESTERDAY, date.max, dry_run=True)
+    assert asked.dates[0] == str(YESTERDAY)
+    assert len(asked.dates) <= 2

@@ -173,7 +173,8 @@ def test_a_start_that_failed_is_tried_again_at_the_next_look(data: Path, db: Dat
     now = datetime(2026, 3, 2, 9, tzinfo=UTC)
     report = tick({"job": NIGHTLY}, desk(data), now=now, start=fails)
     assert report.started == ()
-    assert [str(fault) in each for each in report.notes] == ([True] if fault else [])
+    assert [str(fault) in each for each in report.failed] == ([True] if fault else [])
+    assert set(report.failed) <= set(report.lines)
     tick({"job": NIGHTLY}, desk(data), now=now + timedelta(minutes=10), start=starter(db))
     assert ledger(db, "ok") == ["2026-03-02"]
 
@@ -366,3 +367,31 @@ def test_in_a_year_in_which_the_clock_is_set_too_each_date_has_one_run(data: Pat
         assert set(missed.values()) <= {1}, job
         assert wanted <= set(done) | set(missed), job
     assert dates_asked_for(settings.zone, "all") <= set(dates_of(db, "all", "ok"))
+
+
+def test_a_page_whose_run_was_killed_before_it_could_put_it_there_is_put_there(data: Path, db: Database):
+    run = runs.begin(db, "job", "2026-02-28", options={}, demo=False)
+    page = data / "job" / f"2026-02-28-{run}" / "report.html"
+    page.parent.mkdir(parents=True)
+    page.write_text("<!doctype html><title>What came out</title>")
+    with writing(db):
+        table(db, "runs").update(run, {"folder": str(page.parent.relative_to(data))})
+        runs.commit(db, run, Outcome("ok", "Done.", 0, report="job/2026-02-28.html"))
+    lock = runs.take_lock(data, "job")
+    assert lock is not None
+    tick({"job": NIGHTLY}, desk(data), now=START, start=no_start)
+    there = desk(data).reports / "job" / "2026-02-28.html"
+    assert not there.exists()  # who holds the lock is about to do so
+    os.close(lock)
+    report = tick({"job": NIGHTLY}, desk(data), now=START + timedelta(minutes=10), start=no_start)
+    assert "What came out" in there.read_text()
+    assert report.lines == []
+
+
+def test_a_bug_in_the_desks_page_keeps_nobody_from_being_told(data: Path, db: Database, monkeypatch):
+    tick({"job": NIGHTLY}, desk(data), now=START, start=no_start)
+    monkeypatch.setattr("lib.reports.publish_index", lambda *_: 1 / 0)
+    later = START + timedelta(days=3)
+    report = tick({"job": NIGHTLY}, desk(data), now=later, start=starter(db), after=lambda *_: ["told"])
+    assert report.lines[-1] == "told"
+    assert any("ZeroDivisionError" in line for line in report.lines)

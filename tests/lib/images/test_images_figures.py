@@ -21,6 +21,8 @@ from lib.images.verdict import Verdict, compare
 from lib.reports import render, settings_list
 from tests.lib.images.nights import MATERIAL, card_of
 from tests.lib.images.test_evaluation import SUPERCLASS_OF, made, sure
+from tests.lib.topics.made import HOSTILE as HOSTILES
+from tests.lib.walked import marked, told
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7 * 7 }}"
@@ -200,10 +202,11 @@ def ids(text: str) -> set[str]:
 def test_a_page_shows_all_there_is_to_tell_and_is_valid() -> None:
     text = page(night())
     assert ids(text) == {
-        *("verdict", "movers", "curves", "classes", "superclasses", "calibration", "mistakes", "successes", "network"),
-        *("nights", "read", "run"),
+        *("verdict", "movers", "curves", "classes", "superclasses", "calibration", "sure", "network", "nights", "run"),
     }
-    assert len(text.encode()) < 1_500_000
+    findings = told(text)
+    assert len(findings) == 6
+    assert all(re.search(r"\d", finding) for finding in findings)
     assert "tensorboard --logdir &#39;data/the logs&#39;" in text
     assert text.count("<img ") == text.count(' alt="')
     assert re.search(r'alt="labelled class \d\d, taken for class \d\d at \d', text)
@@ -223,6 +226,48 @@ def test_what_strangers_named_is_escaped() -> None:
     text = page(night(material=hostile))
     assert "<script" not in text
     html5lib.HTMLParser(strict=True).parse(text)
+
+
+def test_a_page_has_at_most_six_hundred_kilobytes_and_three_hundred_without_its_pictures() -> None:
+    made = night()
+    made = replace(made, trained=SimpleNamespace(**{**vars(made.trained), "history": epochs(100), "epochs": 100}))
+    text = page(made, earlier=28)
+    assert text.count("<img ") == 49  # twenty-four wrong, twenty-four right, and the filters
+    assert len(text.encode()) <= 600_000
+    assert len(re.sub(r"data:image/png;base64,[^\"]*", "", text).encode()) <= 300_000
+
+
+def test_wrong_and_right_are_tabs_of_which_one_is_chosen() -> None:
+    assert re.findall(r'<input type="radio" name="sure" id="sure-\d"( checked)?>', page(night())) == [" checked", ""]
+
+
+def test_whatever_classes_are_called_stays_text_and_is_cut() -> None:
+    hostile = tuple(HOSTILES.values())
+    classes = tuple(f"{hostile[place % len(hostile)]}{place}" for place in range(100))
+    superclasses = (*hostile, *MATERIAL.superclasses[len(hostile) :])
+    text = page(night(material=replace(MATERIAL, classes=classes, superclasses=superclasses)))
+    assert marked(text) <= marked(page(night())) | {"tspan"}
+    assert "w" * 100 not in text
+    assert len(told(text)) == 6
+
+
+def test_marks_have_tooltips(drawn: dict[str, Figure]) -> None:
+    for name, figure in drawn.items():
+        root = ElementTree.fromstring(figure.svg)
+        tips = [each.text or "" for each in root.iter(f"{SVG}title")][1:]
+        assert bool(tips) == (name != "curves"), name  # fifty epochs are a line without points
+        assert all(re.search(r"\d", each) for each in tips)
+
+
+def test_the_tables_beside_the_page_have_every_class_epoch_and_bin() -> None:
+    tables = summary.data_tables(night())
+    assert {name: len(tables[name]) for name in ("classes", "epochs", "calibration")} == {
+        "classes": 100,
+        "epochs": 5,
+        "calibration": 15,
+    }
+    assert sum(row["images"] for row in tables["superclasses"]) == 500
+    assert all(len({tuple(row) for row in rows}) == 1 for rows in tables.values() if rows)
 
 
 def test_the_metrics_are_the_nights_and_name_the_champion() -> None:

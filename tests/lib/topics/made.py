@@ -7,6 +7,7 @@ from gensim.corpora import Dictionary
 
 from lib.topics.articles import Article
 from lib.topics.corpus import Corpus
+from lib.topics.relevance import STEPS, RelevantWord
 from lib.topics.summary import Summary, Topic
 
 HOSTILE = {
@@ -104,6 +105,7 @@ def made_topic(id: int, words: Sequence[str] = ("ship", "sail", "tide"), **what:
         "headlines": [],
         "x": float(id),
         "y": -0.5,
+        "relevant": [[RelevantWord(word, 90 - rank, 100 + rank) for rank, word in enumerate(words)] for _ in STEPS],
         **what,
     }
     return Topic(**values)  # type: ignore[arg-type]

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from lib.charts import Figure
-from lib.topics.figures import distance_map, over_time, publication_heat, word_bars
-from lib.topics.summary import Summary
+from lib.topics.figures import LABEL_CHARACTERS, distance_map, over_time, publication_heat, word_bars
+from lib.topics.summary import SHOWN, Summary
 from tests.lib.topics.made import HOSTILE, made_summary, made_topic
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -21,7 +21,6 @@ MADE = made_summary(
 
 def figures(summary: Summary) -> dict[str, Figure]:
     made = {
-        "words": word_bars(summary.topics[0]),
         "map": distance_map(summary),
         "publications": publication_heat(summary),
         "time": over_time(summary),
@@ -46,7 +45,7 @@ def names(svg: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["words", "map", "publications", "time"])
+@pytest.mark.parametrize("name", ["map", "publications", "time"])
 def test_a_figure_is_one_picture_with_a_title_and_a_description(drawn: dict[str, Figure], name: str) -> None:
     figure = drawn[name]
     assert figure.svg.count("<svg") == 1
@@ -59,7 +58,7 @@ def test_a_figure_is_one_picture_with_a_title_and_a_description(drawn: dict[str,
     assert figure.finding.endswith(".")
 
 
-@pytest.mark.parametrize("name", ["words", "map", "publications", "time"])
+@pytest.mark.parametrize("name", ["map", "publications", "time"])
 def test_a_figure_runs_nothing_loads_nothing_and_has_no_colour_of_its_own(drawn: dict[str, Figure], name: str) -> None:
     svg = drawn[name].svg
     assert not names(svg) & {"script", "foreignObject", "style", "image", "a", "use", "@href", "@xlink:href"}
@@ -71,31 +70,43 @@ def test_a_figure_runs_nothing_loads_nothing_and_has_no_colour_of_its_own(drawn:
     assert all(re.fullmatch(r"var\(--[a-z0-9-]+\)", colour) for colour in colours)
 
 
-@pytest.mark.parametrize("name", ["words", "map", "publications", "time"])
+@pytest.mark.parametrize("name", ["map", "publications", "time"])
 def test_a_figure_has_its_data_as_a_table(drawn: dict[str, Figure], name: str) -> None:
     figure = drawn[name]
     assert figure.rows
     assert all(len(row) == len(figure.columns) for row in figure.rows)
 
 
-def test_word_bars_are_small_and_show_the_words_in_their_order(drawn: dict[str, Figure]) -> None:
-    assert len(drawn["words"].svg.encode()) < 15_000
-    assert [text for text in texts(drawn["words"]) if text.startswith("word")] == [
-        word.replace("_", " ") for word in WORDS
-    ]
-    assert drawn["words"].rows == MADE.topics[0].words
+def test_word_bars_are_the_topics_part_of_each_words_uses_for_each_step_of_lambda() -> None:
+    steps = word_bars(MADE.topics[0])
+    assert [step for step, _ in steps] == ["0", "0.25", "0.5", "0.75", "1"]
+    for _, bars in steps:
+        assert [bar.word for bar in bars] == [word.replace("_", " ") for word in WORDS]
+        assert [(bar.inside, bar.uses) for bar in bars] == [(90 - rank, 100 + rank) for rank in range(10)]
+        assert all(0 < bar.inside_width <= bar.uses_width <= 100 for bar in bars)
+        assert max(bar.uses_width for bar in bars) == 100
 
 
-def test_the_words_of_ten_topics_stay_under_fifteen_kilobytes_each() -> None:
-    for id in range(10):
-        words = tuple(f"international_relations_{id}_{place}" for place in range(10))
-        assert len(word_bars(made_topic(id, words)).svg.encode()) < 15_000
+def test_a_word_of_ten_thousand_letters_is_cut_in_its_bar() -> None:
+    _, bars = word_bars(made_topic(0, ("w" * 10_000, "b")))[0]
+    assert len(bars[0].word) == LABEL_CHARACTERS
 
 
-def test_words_alike_in_their_first_letters_have_a_bar_each() -> None:
-    figure = word_bars(made_topic(0, tuple("w" * 40 + str(place) for place in range(10))))
-    shown = [text for text in texts(figure) if text.startswith("www")]
-    assert len(shown) == len(set(shown)) == 10
+def test_each_topics_marks_have_its_class_and_a_tooltip_in_every_chart(drawn: dict[str, Figure]) -> None:
+    for name, figure in drawn.items():
+        root = ElementTree.fromstring(figure.svg)
+        for topic in MADE.topics:
+            marks = [each for each in root.iter() if each.get("class") == f"t t{topic.id}"]
+            told = {title.text for each in marks for title in each.iter(f"{SVG}title")}
+            assert told, name
+            assert all((text or "").startswith((f"{topic.label}: ", f"Topic {topic.id}: ")) for text in told)
+
+
+def test_charts_show_the_sixteen_largest_topics_and_no_more() -> None:
+    many = made_summary([made_topic(id, share=1 / (id + 2), x=id / 50) for id in range(60)], periods=3)
+    for figure in figures(many).values():
+        root = ElementTree.fromstring(figure.svg)
+        assert {each.get("class") for each in root.iter()} - {None} == {f"t t{id}" for id in range(SHOWN)}
 
 
 def test_publications_alike_in_their_first_letters_have_a_row_each() -> None:
@@ -139,4 +150,9 @@ def test_what_strangers_write_stays_text(drawn: dict[str, Figure], kind: str) ->
 @pytest.mark.parametrize("kind", ["number", "attribute", "script"])
 def test_what_strangers_write_is_shown_as_it_is(kind: str) -> None:
     text = HOSTILE[kind][:20]
-    assert text.strip() in texts(word_bars(made_topic(0, (text, "b"))))
+    assert f"{text} (10)".strip() in texts(publication_heat(made_summary(MADE.topics, (text,))))
+
+
+def test_a_name_of_ten_thousand_letters_is_cut_wherever_it_stands() -> None:
+    for figure in figures(made_summary(MADE.topics, ("w" * 10_000, "Demo"))).values():
+        assert "w" * 100 not in f"{figure.svg} {figure.finding} {figure.rows}"

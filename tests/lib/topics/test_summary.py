@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from lib.topics.model import fit_topics, infer_topics
-from lib.topics.summary import HEADLINES, MOST_PUBLICATIONS, Summary, period_of, relevance, summarise, topic_map
+from lib.topics.summary import HEADLINES, MOST_PUBLICATIONS, Summary, period_of, summarise, topic_map
 from tests.lib.topics.made import PLANTED, advance, article, made_corpus, planted_texts, random_texts
 
 
@@ -54,14 +54,6 @@ def test_words_are_the_ten_likeliest_with_their_probabilities() -> None:
         theirs = model.show_topic(topic.id, topn=10)
         assert [word for word, _ in topic.words] == [word for word, _ in theirs]
         assert [weight for _, weight in topic.words] == pytest.approx([weight for _, weight in theirs], abs=1e-6)
-
-
-def test_relevance_is_log_probability_at_one_and_lift_at_zero() -> None:
-    beta = np.random.default_rng(0).dirichlet(np.ones(6), 3)
-    shares = np.full(6, 1 / 6)
-    np.testing.assert_allclose(relevance(beta, shares, 1.0), np.log(beta))
-    np.testing.assert_allclose(relevance(beta, shares, 0.0), np.log(beta * 6))
-    assert np.isfinite(relevance(np.zeros((1, 6)), np.zeros(6))).all()
 
 
 def test_topics_with_the_same_words_lie_on_the_same_place() -> None:
@@ -133,6 +125,9 @@ def test_the_map_is_the_same_every_time() -> None:
         (["2024-03", "2024-03-02"], "month"),
         (["2016-01", "2017-07-05"], "month"),
         (["2010-01", "2017-07-05"], "year"),
+        (["1960-01-01", "2024-01-01"], "decade"),
+        (["1960-01", "2024-01"], "decade"),
+        (["0900-01-01", "2024-01-01"], "century"),
     ],
 )
 def test_the_period_suits_the_span_of_dates(days: list[str | None], period: str) -> None:
@@ -150,6 +145,8 @@ def test_the_period_suits_the_span_of_dates(days: list[str | None], period: str)
         ),
         (["2024-01-31", "2024-09-01", "2024-01", None], [("2024-01", 2), ("2024-09", 1)]),
         (["2001-05-05", "2017-01", "2017-12-31", "2001-01-01"], [("2001", 2), ("2017", 2)]),
+        (["1955-05-05", "2017-01-01", "2019-12-31", "1951-01-01"], [("1950s", 2), ("2010s", 2)]),
+        (["0955-05-05", "2017-01-01", "2019-12-31", "1951-01-01"], [("0900s", 1), ("1900s", 1), ("2000s", 2)]),
         ([None] * 4, []),
     ],
 )

@@ -7,7 +7,7 @@ from datetime import timedelta, timezone
 import pytest
 
 from lib.charts import Figure
-from lib.tweets import figures
+from lib.tweets import figures, place_figures
 from lib.tweets.mood import summarise
 from lib.tweets.places import Located, by_place
 from lib.tweets.words import Tally, contributions, shift, tally
@@ -48,8 +48,8 @@ def drawn() -> dict[str, Figure]:
         "languages": figures.languages(mood),
         "words": figures.contributions(contributions(tally(TWEETS)), mood),
         "shift": figures.word_shift(shift(tally(TWEETS), BEFORE), "10 January"),
-        "states": figures.states(places),
-        "countries": figures.countries(places),
+        "states": place_figures.states(places),
+        "countries": place_figures.countries(places),
         "evenings": figures.evenings(EVENINGS),
     }
     return {name: each for name, each in made.items() if each is not None}
@@ -165,7 +165,7 @@ def test_there_is_no_figure_where_there_is_nothing_to_show():
     assert figures.distribution(nothing) is figures.course(nothing) is figures.languages(nothing) is None
     assert figures.contributions([], nothing) is figures.word_shift(None) is None
     empty = by_place([], [])
-    assert figures.states(empty) is figures.countries(empty) is None
+    assert place_figures.states(empty) is place_figures.countries(empty) is None
     assert figures.evenings(EVENINGS[:1]) is figures.evenings([]) is None
 
 
@@ -186,8 +186,8 @@ def test_all_tweets_of_one_kind_are_drawn():
         figures.distribution(mood),
         figures.course(mood),
         figures.contributions(contributions(tally(tweets)), mood),
-        figures.states(places),
-        figures.countries(places),
+        place_figures.states(places),
+        place_figures.countries(places),
     ):
         assert figure is not None
         assert "NaN" not in figure.svg
