@@ -1,8 +1,8 @@
-# make demo · make test · make check · make bench; each makes .venv first where it is missing
+# make demo · make test · make check · make bench · make screenshots; each makes .venv first where it is missing
 PY := .venv/bin/python
 READY := .venv/.ready
 
-.PHONY: demo test check lint types contracts bench lock
+.PHONY: demo test check lint types contracts bench lock screenshots
 
 demo: $(READY)
 	@$(PY) -m jobs demo
@@ -26,6 +26,12 @@ bench: $(READY)
 	@$(PY) bench/topics.py
 	@$(PY) bench/tweets.py
 	@$(PY) bench/images.py
+	@$(PY) bench/reports.py
+	@$(PY) bench/pages.py
+
+# The pictures in docs/ that the README shows, of the demo's pages as a Chromium of this machine's has them.
+screenshots: demo
+	@$(PY) bin/screenshots.py
 
 # A finished installation is marked; a new lock makes the mark old. The set is installed into a fresh folder, so that
 # an installation that broke off doesn't stay half.
