@@ -116,9 +116,11 @@ def tick(
         try:
             moment = now or datetime.now(UTC)
             dead = reap(db, settings)
+            known = _times_known(db)
             notes = (before(db, moment) if before else None) or ()
             report = look(db, schedules, settings, moment, start or _launcher(settings), starts=starts)
-            news = bool(dead or report.missed or overdue(db, settings, schedules, moment))
+            late = overdue(db, settings, schedules, moment)
+            news = bool(dead or report.missed or late) or _times_known(db) != known
             notes = (*notes, *_publish(db, settings, schedules, news=news))
             said = after(db, moment) if after else None
             return replace(report, dead=tuple(dead), notes=(*notes, *report.notes, *(said or ())))
@@ -126,6 +128,11 @@ def tick(
             db.close()
     finally:
         os.close(lock)
+
+
+def _times_known(db: Database) -> list[tuple[Any, ...]]:
+    """The jobs' times as the store has them: the desk's page says when each is started next."""
+    return list(db.execute("SELECT job, at, timezone FROM watched ORDER BY job").fetchall())
 
 
 def reap(db: Database, settings: Settings) -> list[int]:

@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -73,16 +74,29 @@ def test_what_was_missed_is_recorded_made_up_for_and_told(data: Path, db: Databa
     assert again.lines == []
 
 
+def test_the_desks_page_has_the_next_time_from_the_first_look_on_and_is_left_alone_after(data: Path, db: Database):
+    run_at_once(db, "job", date(2026, 3, 1))
+    tick({"job": NIGHTLY}, desk(data), now=START, start=no_start)
+    page = desk(data).reports / "index.html"
+    assert "02:15 UTC" in page.read_text()
+    written = page.stat().st_mtime_ns
+    tick({"job": NIGHTLY}, desk(data), now=START + timedelta(minutes=10), start=no_start)
+    assert page.stat().st_mtime_ns == written
+    tick({"job": Schedule("03:30")}, desk(data), now=START + timedelta(minutes=20), start=no_start)
+    assert "03:30 UTC" in page.read_text()
+
+
 def test_what_was_missed_is_on_the_desks_page(data: Path, db: Database):
     tick({"job": NIGHTLY}, desk(data), now=START, start=no_start)
     page = desk(data).reports / "index.html"
-    assert not page.exists()
+    assert "Should have started" not in page.read_text()
     tick({"job": NIGHTLY}, desk(data), now=START + timedelta(days=3), start=starter(db))
-    assert "missed" in page.read_text()
+    assert "Should have started" in page.read_text()
 
 
 def test_a_page_that_cannot_be_written_is_a_line_and_no_fault(data: Path, db: Database):
     tick({"job": NIGHTLY}, desk(data), now=START, start=no_start)
+    shutil.rmtree(desk(data).reports)
     desk(data).reports.write_text("in the way")
     report = tick({"job": NIGHTLY}, desk(data), now=START + timedelta(days=3), start=starter(db))
     assert any("the desk's page is not written" in line for line in report.lines)
