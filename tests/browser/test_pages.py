@@ -67,3 +67,15 @@ def test_what_is_folded_is_shown_on_paper(desks: dict[str, Path], browser: Brows
     assert all(tables.nth(number).is_visible() for number in range(tables.count()))
     assert re.search("Written", page.inner_text("footer"))
     page.close()
+
+
+def test_on_paper_nothing_reaches_beyond_the_sheet(desks: dict[str, Path], browser: Browser) -> None:
+    page = browser.new_page(viewport={"width": 1000, "height": 1400})
+    page.emulate_media(media="print")
+    wide = {}
+    for name, path in desks.items():
+        page.goto(path.as_uri())
+        if (width := page.evaluate("document.documentElement.scrollWidth")) > 1000:
+            wide[name] = width
+    page.close()
+    assert wide == {}
