@@ -27,7 +27,6 @@ sys.path.insert(0, str(ROOT))
 
 ORIGINAL = 49.27  # per cent of the test images, on the slides
 SECONDS = {"seed": 15 * 60, "fast": 5 * 60}  # at most, on two cores
-VALIDATION_IMAGES, TEST_IMAGES = 5_000, 10_000  # of CIFAR-100
 SHARE = 10  # per cent of a step at most for augmentation
 
 
@@ -41,6 +40,7 @@ class Result(NamedTuple):
     mebibytes: float
     epochs: int
     precision: str
+    judges: tuple[int, int]  # images of validation and test
 
 
 def measure(path: Path, name: str, seed: int, epochs: int | None, minutes: float | None, test: bool) -> Result:
@@ -81,6 +81,7 @@ def measure(path: Path, name: str, seed: int, epochs: int | None, minutes: float
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         trained.epochs,
         trained.precision,
+        (len(validation[1]), len(archive.test_fine)),
     )
 
 
@@ -184,8 +185,8 @@ def print_results(name: str, results: list[Result]) -> None:
     print(f"peak memory, MiB         {max(each.mebibytes for each in results):8,.0f}")
     from lib.images.evaluation import wilson
 
-    parts = (("validation", VALIDATION_IMAGES, [r.validation for r in results]),)
-    for part, images, values in (*parts, ("test", TEST_IMAGES, [r.test for r in results])):
+    accuracies = ([r.validation for r in results], [r.test for r in results])
+    for part, images, values in zip(("validation", "test"), results[0].judges, accuracies, strict=True):
         if numbers := [value for value in values if value is not None]:
             deviation = f" ± {statistics.stdev(numbers):.2f}" if len(numbers) > 1 else ""
             mean, label = statistics.mean(numbers), f"{part} accuracy, %"
