@@ -35,7 +35,7 @@ LEAST_WEIGHT = 0.3  # of a topic in an article whose title may speak for it
 LEAST_WORDS = 5  # a shorter bag says too little for its article to stand for a topic
 TITLE_CHARACTERS = 300  # of a title that are read; somebody's has megabytes
 LONGEST = 5  # words of a phrase
-LEAST_TITLES, LEAST_SHARE = 3, 0.01  # so many of a topic's titles, and such a part of them, have its phrase
+LEAST_TITLES, LEAST_SHARE = 3, 0.014  # so many of a topic's titles, and one in seventy of them, have its phrase
 LEAST_RATIO = 4.0  # between the parts of the topic's titles and of the others' that have it
 SURPRISE = 10.83  # of G²: by chance once in a thousand phrases (χ² with one degree of freedom)
 LEAST_OWN = 0.2  # of the uses of the phrase's words, on a geometric mean, are the topic's by the model
@@ -50,8 +50,9 @@ issues keep keeps launches lead leads lift lifts look looks make makes may might
 plans put puts raise raised raises reports rise rises rose said say says see seek seeks seen sees sell sells set
 sets show shows sign signed signs sold starts stay stays take takes tell tells told upgrade upgraded upgrades urge
 urges want wants warn warns win wins would higher lower
-january february april june july august september october november december jan feb apr jun jul aug sep sept oct nov
-dec monday tuesday wednesday thursday friday saturday sunday today week weeks month months year years million
+january february march april june july august september october november december
+jan feb apr jun jul aug sep sept oct nov dec
+monday tuesday wednesday thursday friday saturday sunday today week weeks month months year years million
 billion trillion mln bln dlr dlrs pct percent via
 """
 _NO_EDGE = frozenset(_HEADLINE_WORDS.split())
