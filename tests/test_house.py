@@ -61,7 +61,7 @@ def test_every_make_target_of_the_readme_is_in_the_makefile():
 
 SERVICE = ".venv/bin/python -m jobs"
 # In a new desk: no champion, nobody to tell, no token, no network.
-CODES = {"rollback": 69, "jobs.classify": 69, "--test": 78, "doctor": 1}
+CODES = {"rollback": 69, "jobs.classify": 69, "jobs.topics_of": 69, "--test": 78, "doctor": 1}
 
 
 @pytest.mark.parametrize("line", [line for line in commands_in_readme() if "-m jobs" in line and line != SERVICE])
@@ -79,6 +79,7 @@ def test_every_command_of_the_readme_is_understood(line, tmp_path, fake_x, fake_
     if {"jobs.model_topics", "jobs.retrain_cnn"} & set(args) and "--dry-run" not in args:
         args.append("--dry-run")
     Image.new("RGB", (40, 40)).save(tmp_path / "cat.jpg")
+    (tmp_path / "letter.txt").write_text("Dear desk,")
     if "show" in args:
         say("-m", "jobs.model_topics", cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "TZ": "UTC"})
     done = say(*args, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "TZ": "UTC", **stand_ins})
