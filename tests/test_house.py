@@ -12,23 +12,34 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-LOCK = (ROOT / "requirements.txt").read_text()
 
 
 def say(*args, cwd=ROOT, env=None):
     return subprocess.run([sys.executable, *args], cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
-def test_the_lock_has_hashes_and_every_direct_dependency_and_no_address():
+@pytest.mark.parametrize("lock, extra", [("requirements.txt", "dev"), ("requirements-bench.txt", "bench")])
+def test_a_lock_has_hashes_and_every_direct_dependency_and_no_address(lock, extra):
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    wanted = config["options"]["install_requires"] + config["options.extras_require"]["dev"]
+    wanted = config["options.extras_require"][extra]
+    if extra == "dev":
+        wanted += config["options"]["install_requires"]
     names = {re.split(r"[ ;<>=]", line)[0].lower() for line in wanted.split("\n") if line}
-    pinned = re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==", LOCK, re.MULTILINE)
+    text = (ROOT / lock).read_text()
+    pinned = re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==", text, re.MULTILINE)
     assert names <= set(pinned)
-    assert len(re.findall("^[a-z].*\\\\\n    --hash=sha256:", LOCK, re.MULTILINE)) == len(pinned)
-    assert "://" not in LOCK
-    assert "index" not in LOCK
+    assert len(re.findall("^[a-z].*\\\\\n    --hash=sha256:", text, re.MULTILINE)) == len(pinned)
+    assert "://" not in text
+    assert "index" not in text
+
+
+def test_the_benchmarks_lock_has_the_same_releases_as_the_lock():
+    def releases(name):
+        return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+
+    ours, more = releases("requirements.txt"), releases("requirements-bench.txt")
+    assert {name: ours.get(name, release) for name, release in more.items()} == more
 
 
 def test_the_crontab_example_is_made_from_the_schedules():
