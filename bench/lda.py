@@ -53,10 +53,10 @@ def build(paths: list[Path], folder: Path) -> Any:
 def estep(material: Any, topics: int, rounds: int) -> None:
     """The E-step over all training articles, in chunks as gensim has them, by a model after one pass."""
     from gensim.models import LdaModel
-    from lib.topics.lda import Bags, Lda
 
     from bench import engines
     from bench.measure import load, row, timed
+    from lib.topics.lda import Bags, Lda
 
     words, lists = material.corpus.dictionary, material.lists
     plain = Lda(

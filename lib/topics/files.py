@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lib.errors import BadData, SourceUnavailable
 from lib.topics.corpus import Corpus
+from lib.topics.lda import Lda
 from lib.topics.summary import Summary
 
 
@@ -47,7 +48,7 @@ def save_topics(folder: Path, model: LdaModel) -> None:
     (folder / "vocabulary.json").write_text(json.dumps(words), encoding="utf-8")
 
 
-def load_model(folder: Path) -> LdaModel:
+def load_model(folder: Path) -> Lda:
     """The model that `save_topics` wrote; nothing is unpickled.
 
     Raises SourceUnavailable where the files are not there, BadData where they are damaged.
@@ -65,7 +66,7 @@ def load_model(folder: Path) -> LdaModel:
         ) from fault
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as fault:
         raise BadData(f"the topics in {folder} are damaged ({fault}); run model_topics again") from fault
-    model = LdaModel(id2word=dict(enumerate(words)), num_topics=len(alpha), alpha=alpha, eta=eta, random_state=1)
+    model = Lda(id2word=dict(enumerate(words)), num_topics=len(alpha), alpha=alpha, eta=eta, random_state=1, threads=1)
     model.state.sstats = sstats
     model.sync_state()
     return model
