@@ -1,7 +1,9 @@
 """Functions compiled by numba: without Python's lock, and kept on disk for the next process where there is a place."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, ParamSpec, TypeVar
 
 import numba
@@ -41,6 +43,15 @@ def in_threads(work: Callable[..., None], parts: Sequence[Sequence[Any]], thread
         for part in parts:
             work(*part)
         return
-    with ThreadPoolExecutor(min(threads, len(parts))) as pool:
-        for done in [pool.submit(work, *part) for part in parts]:
-            done.result()
+    running = [_pool(threads).submit(work, *part) for part in parts]
+    for each in running:
+        each.result()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
+
+
+# A forked child has the pools, and none of their threads.
+os.register_at_fork(after_in_child=_pool.cache_clear)
