@@ -7,15 +7,26 @@ import numpy as np
 from gensim.models import LdaModel
 from numpy.typing import NDArray
 
-from lib.topics.corpus import Corpus
+from lib.topics.corpus import Corpus, words_of
+from lib.topics.history import Fading
+from lib.topics.kept import keep
 from lib.topics.summary import Summary
+from lib.topics.tracking import Weeks
 
 
-def save_model(folder: Path, model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> None:
+def save_model(
+    folder: Path,
+    model: LdaModel,
+    corpus: Corpus,
+    weights: NDArray[np.float32],
+    left: Fading | None = None,
+) -> None:
     """Write `lda.model` and `dictionary.gensim` (gensim's own formats), `document_topics.npz` and `bags.npz`.
 
     `document_topics.npz` has `articles` (ids, as in the table) and `weights` (float32, articles × topics).
-    `bags.npz` has the bags of words in CSR form, with which articles were held out.
+    `bags.npz` has the bags of words in CSR form, with which articles were held out. What next week starts from, which
+    is read again by no unpickling, is in `topics.npz` and `vocabulary.json` (lib.topics.kept), with what is `left` of
+    words that fade.
     """
     model.save(str(folder / "lda.model"))
     corpus.dictionary.save(str(folder / "dictionary.gensim"))
@@ -28,13 +39,17 @@ def save_model(folder: Path, model: LdaModel, corpus: Corpus, weights: NDArray[n
         counts=corpus.counts,
         held_out=corpus.held_out,
     )
+    keep(folder, model.state.sstats, model.alpha, model.eta, words_of(corpus), left)
 
 
-def topics_json(summary: Summary) -> list[dict[str, Any]]:
+def topics_json(summary: Summary, weeks: Weeks) -> list[dict[str, Any]]:
     """The topics as `--json` shows them, the largest first."""
     return [
         {
             "id": topic.id,
+            "column": topic.column,
+            "fate": weeks.topics[topic.id].fate,
+            "since": weeks.topics[topic.id].since,
             "label": topic.label,
             "words": [[word, weight] for word, weight in topic.words],
             "share": topic.share,

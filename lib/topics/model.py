@@ -44,15 +44,17 @@ def chunk_size(articles: int) -> int:
     return -(-articles // max(1, round(articles / CHUNK)))
 
 
-def fit_topics(corpus: Corpus, *, topics: int, passes: int, seed: int, advance: Advance) -> LdaModel:
-    """Train on the articles that aren't held out. The same corpus, numbers and seed give the same model.
+def fit_topics(
+    corpus: Corpus, *, topics: int, passes: int, seed: int, advance: Advance, start: Floats | None = None
+) -> LdaModel:
+    """Train on the articles that aren't held out. The same corpus, numbers, seed and start give the same model.
 
-    α is gensim's asymmetric prior 1 / (k + √K), so that a common topic may be common; η is 1 / K.
+    α is gensim's asymmetric prior 1 / (k + √K), so that a common topic may be common; η is 1 / K. `start` has last
+    week's statistics for this week's words, shape (topics, words); a row of zeros starts at random.
     """
     which = np.array(training_articles(corpus))
     np.random.default_rng(seed).shuffle(which)
-    return LdaModel(
-        Bags(corpus, which.tolist(), advance),
+    model = LdaModel(
         num_topics=topics,
         id2word=corpus.dictionary,
         chunksize=chunk_size(len(which)),
@@ -61,6 +63,11 @@ def fit_topics(corpus: Corpus, *, topics: int, passes: int, seed: int, advance: 
         eval_every=None,
         random_state=seed,
     )
+    if start is not None:
+        model.state.sstats = np.where(start.any(axis=1, keepdims=True), start, model.state.sstats)
+        model.sync_state()
+    model.update(Bags(corpus, which.tolist(), advance))
+    return model
 
 
 def infer_topics(model: LdaModel, corpus: Corpus, advance: Advance) -> Floats:

@@ -8,7 +8,7 @@ import pytest
 
 from lib.topics.files import one_sentence, save_model, topics_json
 from lib.topics.model import fit_topics, infer_topics
-from tests.lib.topics.made import advance, made_corpus, made_summary, made_topic, planted_texts
+from tests.lib.topics.made import advance, made_corpus, made_summary, made_topic, made_weeks, planted_texts
 
 SUMMARY = made_summary([made_topic(1, ("ship", "sail", "tide"), share=0.625), made_topic(0, ("oven", "flour"))])
 
@@ -28,10 +28,13 @@ def test_the_matrices_are_kept_whole_and_load_without_pickle(tmp_path: Path) -> 
 
 
 def test_topics_as_json_are_the_largest_first_with_words_and_weights() -> None:
-    said = json.loads(json.dumps(topics_json(SUMMARY)))
+    said = json.loads(json.dumps(topics_json(SUMMARY, made_weeks(SUMMARY))))
     assert [topic["id"] for topic in said] == [1, 0]
     assert said[0] == {
         "id": 1,
+        "column": 1,
+        "fate": "born",
+        "since": "2026-07-05",
         "label": "ship, sail, tide",
         "words": [["ship", 0.2], ["sail", 0.1], ["tide", 0.066667]],
         "share": 0.625,
