@@ -22,8 +22,9 @@ from lib.topics.summary import Summary
 LEVEL = 0.95  # of the intervals: of one share, and of all the changes together
 DRIFT_WORDS = 5  # to each side
 LEAST_DRIFT = 0.0005  # of a topic's words; a smaller change of a word is none that anybody sees
-# A label stays while of the words that the topic had when it got it this part is among its LIKELY likeliest.
+# A label stays while of the words that the topic had when it got it this part is among its LIKELY likeliest,
 LABEL_STAYS, LIKELY = 0.5, 20
+STILL_LIKELY = 50  # and each word of the label itself among so many; it was of the thirty likeliest when it was chosen
 Floats = NDArray[np.float64]
 
 
@@ -199,7 +200,7 @@ def _continued(
 ) -> Tracked:
     error = before.share_error or 0.0
     gained, lost = drift(then, now, words)
-    stays = label_stays(before.words, now, words)
+    stays = label_stays(before.label, before.words, now, words)
     return dataclasses.replace(
         its,
         fate="continued",
@@ -227,14 +228,18 @@ def _rounded(number: float) -> float:
     return round(float(number), 6)
 
 
-def label_stays(words_then: Sequence[str], now: Floats, words: Sequence[str]) -> bool:
+def label_stays(label: str, words_then: Sequence[str], now: Floats, words: Sequence[str]) -> bool:
     """Whether a topic that goes on keeps its label: where it still has the words that it had when it got the label.
 
-    At least LABEL_STAYS of them are among its LIKELY likeliest. It is those words that count and not last week's, so
-    that small changes, week after week, don't add up to a topic with another's label.
+    At least LABEL_STAYS of them are among its LIKELY likeliest, and all those in the label itself among its
+    STILL_LIKELY. It is these words that count and not last week's, so that small changes, week after week, don't add up
+    to a topic with another's label. `now` has a probability for each of `words`, those of this week and of last.
     """
-    likely = {words[place] for place in np.argsort(-now, kind="stable")[:LIKELY].tolist()}
-    return bool(words_then) and sum(word in likely for word in words_then) >= LABEL_STAYS * len(words_then)
+    order = [words[place] for place in np.argsort(-now, kind="stable")[:STILL_LIKELY].tolist()]
+    likely, known = set(order[:LIKELY]), set(words)
+    named = [word for part in label.split(", ") if (word := part.replace(" ", "_")) in known]
+    had = sum(word in likely for word in words_then)
+    return bool(words_then) and had >= LABEL_STAYS * len(words_then) and set(named) <= set(order)
 
 
 def drift(then: Floats, now: Floats, words: Sequence[str]) -> tuple[tuple[Drift, ...], tuple[Drift, ...]]:

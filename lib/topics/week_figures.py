@@ -176,7 +176,7 @@ def changes(weeks: Weeks) -> Figure | None:
         chart,
         "Rising and falling",
         _verdict(going),
-        ("topic", "label", "last week", "this week", "change in points", "low", "high", ""),
+        ("topic", "label", "last week", "this week", "change in points", "low", "high", "verdict"),
         [
             (
                 each.id,
@@ -184,7 +184,7 @@ def changes(weeks: Weeks) -> Figure | None:
                 f"{each.before:.1%}",
                 f"{each.share:.1%}",
                 *(signed(point, 2) for point in _points(each)),
-                _way(each),
+                _way(each) or "as before",
             )
             for each in sorted(going, key=lambda each: -_points(each)[0])[:IN_TABLE]
         ],

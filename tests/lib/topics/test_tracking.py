@@ -126,9 +126,17 @@ def test_training_that_starts_from_last_week_keeps_each_topic_in_its_column() ->
 def test_a_label_stays_while_half_of_the_words_it_was_given_for_do() -> None:
     words = [f"w{place}" for place in range(100)]
     likely = np.linspace(1, 0, 100)  # w0 to w19 are the twenty likeliest
-    assert label_stays([f"w{place}" for place in (0, 5, 10, 15, 19, 20, 30, 40, 50, 60)], likely, words)
-    assert not label_stays([f"w{place}" for place in (0, 5, 10, 15, 20, 25, 30, 40, 50, 60)], likely, words)
-    assert not label_stays([], likely, words)
+    stays = lambda label, *places: label_stays(label, [f"w{place}" for place in places], likely, words)  # noqa: E731
+    assert stays("a phrase", 0, 5, 10, 15, 19, 20, 30, 40, 50, 60)
+    assert not stays("a phrase", 0, 5, 10, 15, 20, 25, 30, 40, 50, 60)
+    assert not stays("a phrase")
+
+
+def test_a_label_goes_with_any_of_its_own_words() -> None:
+    words = ["white_house", *(f"w{place}" for place in range(60)), "brazil"]
+    likely = np.linspace(1, 0, len(words))
+    assert label_stays("white house, w3, w40", ["w1", "w2"], likely, words)
+    assert not label_stays("white house, brazil, w3", ["w1", "w2"], likely, words)
 
 
 def test_a_topic_that_goes_on_keeps_its_label_and_one_that_has_changed_gets_a_new_one() -> None:

@@ -123,7 +123,7 @@ def test_the_changes_say_how_many_topics_are_rising_and_falling_and_which_moved_
     )
     assert [(row[0], row[4], row[-1]) for row in figure.rows] == [
         (0, "+2.00", "rising"),
-        (2, "+1.00", ""),
+        (2, "+1.00", "as before"),
         (1, "−4.00", "falling"),
     ]
     colours = dict(re.findall(r'class="(t t\d)"[^>]* fill="(var[^"]*)"', str(figure.svg)))
