@@ -22,7 +22,7 @@ CONTINUES = 0.6
 # 0.69 away; an unrelated new topic gained −0.20 to −0.04, with each of eleven others.
 NEAR, GAIN = 0.8, 0.03
 CANDIDATES = 3  # of the topics that are near, so many are tried
-MIXTURES = (0.2, 0.35, 0.5, 0.65, 0.8)  # parts of the one topic in a mixture of two
+MIXTURES = (0.3, 0.5, 0.7)  # parts of the one topic in a mixture of two
 BLOCK = 1024  # words at a time: what 50 topics need of them stays in a core's cache
 _TINY = 1e-300  # 0 log 0 = 0, without asking for each word
 Floats = NDArray[np.float64]
@@ -51,7 +51,10 @@ def distances(one: Floats, other: Floats) -> Floats:
     word is in both. Rows are taken as proportions. With s = p + q the divergence is
     1 − ½ Σ s log s + ½ (Σ p log p + Σ q log q), so that a pair costs one logarithm a word.
     """
-    one, other = _proportions(one), _proportions(other)
+    return _distances(_proportions(one), _proportions(other))
+
+
+def _distances(one: Floats, other: Floats) -> Floats:
     sums = np.zeros((len(one), len(other)))
     room = np.empty((len(other), BLOCK))
     logs = np.empty_like(room)
@@ -96,7 +99,8 @@ def align(before: Floats, now: Floats) -> Alignment:
     The matching is the one of the least sum of distances (Kuhn 1955, the Hungarian method) where a pair as far apart
     as CONTINUES costs no less than two topics that are alone, and is none.
     """
-    apart = distances(before, now)
+    before, now = _proportions(before), _proportions(now)
+    apart = _distances(before, now)
     pairs = zip(*linear_sum_assignment(np.minimum(apart, CONTINUES)), strict=True)
     now_of = {int(row): int(column) for row, column in pairs if apart[row, column] < CONTINUES}
     now_of |= _made_up(before, now, apart, now_of)
@@ -150,5 +154,5 @@ def _near(apart: Floats, matched: dict[int, int]) -> list[int]:
 
 def _mixed(whole: Floats, one: Floats, other: Floats) -> float:
     """How near to `whole` a mixture of two others comes, tried in steps."""
-    share = np.array(MIXTURES)[:, None]
-    return float(distances(whole[None, :], share * one + (1 - share) * other).min())
+    mixtures = np.stack([other + share * (one - other) for share in MIXTURES])
+    return float(_distances(whole[None, :], mixtures).min())

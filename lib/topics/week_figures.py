@@ -26,9 +26,9 @@ def streams(weeks: Weeks) -> Figure | None:
         return None
     shares = [*course.weeks, (weeks.history.date, weeks.shares)]
     labels = course.labels | {id: each.label for id, each in weeks.topics.items()}
-    mean = {id: sum(week.get(id, 0.0) for _, week in shares) for id in labels}
-    # grey ones last, so that the colours lie together at the foot, on one base line
-    order = sorted(mean, key=lambda id: (-mean[id], id))[:SHOWN]
+    mean = {id: sum(week.get(id, 0.0) for _, week in shares) / len(shares) for id in labels}
+    # those that are large now have a band as well, however new; grey ones come last, so that colours lie at the foot
+    order = sorted(mean, key=lambda id: (-max(mean[id], weeks.shares.get(id, 0.0)), id))[:SHOWN]
     first = date.fromisoformat(shares[0][0])
     places = [(date.fromisoformat(day) - first).days for day, _ in shares]
     beyond = ["all others"] if len(mean) > len(order) else []
@@ -214,8 +214,11 @@ def _verdict(going: Sequence[Tracked]) -> str:
     if not rising and not falling:
         return f"Of {len(going)} topics none has changed its share by more than chance explains."
     most = max([*rising, *falling], key=lambda each: abs(_points(each)[0]))
-    verb = "is" if len(rising) == 1 else "are"
     return (
-        f"Of {len(going)} topics {len(rising)} {verb} rising and {len(falling)} falling; "
+        f"Of {len(going)} topic{'s' if len(going) > 1 else ''} {_are(rising)} rising and {_are(falling)} falling; "
         f"topic {most.id} ({most.label}) moved most: {most.before:.1%} to {most.share:.1%} of the words."
     )
+
+
+def _are(topics: Sequence[Tracked]) -> str:
+    return f"{len(topics) or 'none'} {'is' if len(topics) < 2 else 'are'}"

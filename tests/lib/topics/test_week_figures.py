@@ -80,6 +80,12 @@ def test_the_largest_topics_have_colours_and_the_others_are_grey() -> None:
     assert all(found[f"t t{id}"] == MUTED for id in range(5, 10))
 
 
+def test_a_topic_that_is_large_now_has_a_band_and_a_colour_however_new_it_is() -> None:
+    weeks = weeks_of(SHOWN + 5, before=20)
+    new = dataclasses.replace(weeks.topics[SHOWN + 4], share=0.2)
+    assert bands(streams(dataclasses.replace(weeks, topics=weeks.topics | {new.id: new})))[f"t t{new.id}"] in SERIES
+
+
 def test_topics_without_a_band_of_their_own_are_all_others() -> None:
     figure = streams(weeks_of(SHOWN + 5))
     assert figure is not None
@@ -119,7 +125,7 @@ def test_the_changes_say_how_many_topics_are_rising_and_falling_and_which_moved_
     figure = changes(weeks)
     assert figure is not None
     assert figure.finding.startswith(
-        "Of 3 topics 1 is rising and 1 falling; topic 1 (word1, other) moved most: 30.7% to"
+        "Of 3 topics 1 is rising and 1 is falling; topic 1 (word1, other) moved most: 30.7% to"
     )
     assert [(row[0], row[4], row[-1]) for row in figure.rows] == [
         (0, "+2.00", "rising"),
@@ -128,6 +134,13 @@ def test_the_changes_say_how_many_topics_are_rising_and_falling_and_which_moved_
     ]
     colours = dict(re.findall(r'class="(t t\d)"[^>]* fill="(var[^"]*)"', str(figure.svg)))
     assert colours == {"t t0": SERIES[0], "t t1": SERIES[1], "t t2": MUTED}
+
+
+def test_a_single_topic_that_goes_on_is_told_of_in_words_that_agree() -> None:
+    weeks = weeks_of(2)
+    figure = changes(changed(weeks, {0: (-0.02, -0.03, -0.01)}))
+    assert figure is not None
+    assert figure.finding.startswith("Of 1 topic none is rising and 1 is falling; topic 0")
 
 
 def test_where_every_interval_has_zero_in_it_no_topic_is_said_to_move() -> None:
