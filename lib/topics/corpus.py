@@ -5,7 +5,7 @@ The tokens are written to a spool file and read again for each pass, so that mem
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,11 @@ class Corpus:
         return int(self.counts.sum())
 
 
+def words_of(corpus: Corpus) -> list[str]:
+    """The corpus's words by id."""
+    return [corpus.dictionary[word] for word in range(len(corpus.dictionary))]
+
+
 def spool_articles(articles: Iterable[Article], spool: Path, advance: Advance) -> list[Article]:
     """Write each article's content as a line of tokens; returns the articles without their contents."""
     kept: list[Article] = []
@@ -132,9 +137,16 @@ def learn_phrases(documents: Documents, stop_words: frozenset[str], advance: Adv
 
 
 def build_corpus(
-    documents: Documents, stop_words: frozenset[str], phrases: FrozenPhrases | None, advance: Advance
+    documents: Documents,
+    stop_words: frozenset[str],
+    phrases: FrozenPhrases | None,
+    advance: Advance,
+    carried: Collection[str] = (),
 ) -> Corpus:
-    """Dictionary and bags of words. Raises BadData where the cuts leave no word."""
+    """Dictionary and bags of words. Raises BadData where the cuts leave no word.
+
+    `carried` are words that stay however rare they are, unless the stop list or the upper cut takes them.
+    """
     dictionary = Dictionary()
     indptr, ids, counts = array("q", [0]), array("i"), array("i")
     for tokens in _counted(documents, advance):
@@ -148,12 +160,19 @@ def build_corpus(
     # five articles, or a thousandth of them; of a few articles, a tenth
     least = max(min(5, len(documents) // 10), round(LEAST_SHARE * len(documents)), 1)
     most = _most_share(dictionary, least, len(documents))
-    dictionary.filter_extremes(least, most, keep_n=MOST_WORDS)
-    rows = _csr(dictionary, before, indptr, ids, counts)
+    usual = {word for word, id in dictionary.token2id.items() if dictionary.dfs[id] <= most * len(documents)}
+    kept = [word for word in carried if word not in stop_words]
+    dictionary.filter_extremes(least, most, MOST_WORDS, [word for word in kept if word in usual])
     if len(dictionary) == 0:
         raise BadData(
             f"no word of the {len(documents)} articles is left to make topics of once stop and rare words are gone"
         )
+    known = set(before.values())
+    for word in kept:  # those that no article has
+        if word not in known:
+            dictionary.token2id[word] = len(dictionary.token2id)
+    dictionary.id2token = {}  # gensim makes it anew
+    rows = _csr(dictionary, before, indptr, ids, counts)
     held_out = np.array([int(each.id, 16) % HELD_OUT == 0 for each in documents.articles])
     return Corpus(
         documents.articles,

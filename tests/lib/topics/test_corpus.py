@@ -183,3 +183,20 @@ def test_the_spool_leaves_no_text_in_memory_and_tells_its_progress(tmp_path: Pat
     kept = spool_articles(made_articles(4), tmp_path / "tokens.txt", done.append)
     assert [each.content for each in kept] == [""] * 4
     assert sum(done) == 4
+
+
+def test_words_carried_on_stay_however_rare_and_those_of_the_stop_list_or_the_upper_cut_go(
+    documents: Callable[..., Documents],
+) -> None:
+    articles = [*made_articles(60), an_article("Title", "zebra " * 3 + "w1 w2 w3 w4 w5")]
+    carried = ["zebra", "nobody", next(iter(STOP))]
+    corpus = build_corpus(documents(articles), STOP, None, nothing, carried)
+    without = build_corpus(documents(articles), STOP, None, nothing)
+    assert words_in(corpus) - words_in(without) == {"zebra", "nobody"}
+    used = np.bincount(corpus.ids, weights=corpus.counts, minlength=len(corpus.dictionary))
+    assert used[corpus.dictionary.token2id["zebra"]] == 3
+    assert used[corpus.dictionary.token2id["nobody"]] == 0
+    assert sorted(corpus.dictionary.token2id.values()) == list(range(len(corpus.dictionary)))
+    assert corpus.tokens == without.tokens + 3
+    everywhere = [an_article(f"Title {d}", f"common {each.content}") for d, each in enumerate(made_articles(60))]
+    assert "common" not in words_in(build_corpus(documents(everywhere), STOP, None, nothing, ["common"]))
