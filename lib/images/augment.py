@@ -7,19 +7,17 @@ Everything here gives up Python's lock while it works: a thread prepares the nex
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ParamSpec, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from lib.compiled import compiled
+
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
-P = ParamSpec("P")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +63,6 @@ def _reflected(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     return np.asarray(size - 1 - np.abs(size - 1 - np.abs(places)))
 
 
-def _compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile for numba, kept on disk for the next process where there is a folder for it.
-
-    There is none where a service's user may write neither beside the code nor in a home of its own.
-    """
-    try:
-        made: Callable[P, R] = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:
-        made = numba.njit(nogil=True)(function)
-    return made
-
-
 def rotate(images: Images, degrees: NDArray[np.float64]) -> Images:
     """Each image turned about its middle by its own angle, (N,); bilinear, and reflected beyond its edge.
 
@@ -87,7 +73,7 @@ def rotate(images: Images, degrees: NDArray[np.float64]) -> Images:
     return _rotate(np.ascontiguousarray(images), np.cos(radians), np.sin(radians))
 
 
-@_compiled
+@compiled
 def _rotate(images: Images, cosines: NDArray[np.float64], sines: NDArray[np.float64]) -> Images:
     count, height, width, channels = images.shape
     out = np.empty_like(images)
@@ -113,7 +99,7 @@ def _rotate(images: Images, cosines: NDArray[np.float64], sines: NDArray[np.floa
     return out
 
 
-@_compiled
+@compiled
 def _mirrored(place: float, size: int) -> float:
     """What `_reflected` does, for a place between pixels that is beyond an end by less than `size`."""
     return size - 1 - abs(size - 1 - abs(place))

@@ -12,7 +12,8 @@ import numpy as np
 from gensim.models import LdaModel
 from numpy.typing import NDArray
 
-from lib.topics.corpus import Advance, Corpus
+from lib.progress import Advance
+from lib.topics.corpus import Corpus
 
 CHUNK = 4_000  # articles between two updates of the topics, about
 INFERENCE_CHUNK = 2_000

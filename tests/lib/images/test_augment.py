@@ -1,13 +1,10 @@
 """Augmentation: each piece does exactly what it says, and all of it follows from seed, epoch and step."""
 
-from types import SimpleNamespace
-
-import numba
 import numpy as np
 import pytest
 from scipy.ndimage import affine_transform
 
-from lib.images.augment import Augmentation, _compiled, augment, batches, crop, flip, rotate, steps_of
+from lib.images.augment import Augmentation, augment, batches, crop, flip, rotate, steps_of
 
 ALL = Augmentation(flips=True, rotation=15.0, shift=4)
 
@@ -31,16 +28,6 @@ def test_a_crop_is_a_slice_of_the_image_with_a_reflected_border() -> None:
     padded = np.pad(images, [(0, 0), (4, 4), (4, 4), (0, 0)], mode="reflect")
     for image, border, (row, column) in zip(cut, padded, corners, strict=True):
         assert (image == border[row : row + 32, column : column + 32]).all()
-
-
-def test_where_nothing_can_be_cached_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def njit(**how: bool) -> object:
-        if how.get("cache"):
-            raise RuntimeError("cannot cache function: no locator available")
-        return numba.njit(**how)
-
-    monkeypatch.setattr("lib.images.augment.numba", SimpleNamespace(njit=njit))
-    assert _compiled(lambda place: abs(place))(-3.0) == 3.0
 
 
 def test_a_rotation_by_nothing_changes_nothing() -> None:
