@@ -5,9 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from lib.compiled import compiled
-from lib.topics.hashed import Places
+from lib.topics.hashed import Ids, Places
 from lib.topics.scratch import Scratch
-from lib.topics.tokens import Ids
 
 MAPPED = 1 << 23  # entries (64 MiB of ids and counts): larger bags lie on disk
 

@@ -14,8 +14,8 @@ from lib.progress import Advance
 from lib.topics.articles import Article
 from lib.topics.bags import Column, Frequencies, bags_of
 from lib.topics.documents import Documents
+from lib.topics.hashed import Ids
 from lib.topics.phrases import Phrases
-from lib.topics.tokens import Ids
 
 # A word has to stand in at least this share of the articles (and five of them), and at most that one.
 LEAST_SHARE, MOST_SHARE = 0.001, 0.2

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from lib.errors import BadData
 from lib.progress import Advance
 from lib.topics.articles import Article, Reject, Text
-from lib.topics.hashed import Places
+from lib.topics.hashed import Ids, Places
+from lib.topics.scanning import BREAK_ID
 from lib.topics.shelf import Shelf
 from lib.topics.spool import Spool
 from lib.topics.text import Endings, without_suffix
-from lib.topics.tokens import BREAK_ID, Ids, Vocabulary
+from lib.topics.tokens import Vocabulary
 
 PLACEHOLDER_TITLES = 5  # so many articles with the same short body: the body is a placeholder
+MOST_MET = 1 << 21  # words, of some 50 bytes each; where more are met, the rarest are forgotten
 BATCH = 1 << 20  # characters that are tokenised at a call, about
 
 
@@ -35,10 +37,7 @@ class Documents:
     ) -> None:
         self.folder, self.articles, self.vocabulary = folder, articles, vocabulary
         self.spool, self.suffixes = spool, suffixes
-        counts = np.zeros(len(vocabulary), np.int64)
-        for ids, _ in spool.pieces():
-            counts += np.bincount(ids, minlength=len(counts))
-        self.counts = counts
+        self.counts = _counts(vocabulary, [spool])
 
     def __len__(self) -> int:
         return len(self.articles)
@@ -61,19 +60,29 @@ def read_documents(
     Bodies that several articles share are placeholders, and those articles rejected. Raises BadData where none is left.
     """
     shelf, vocabulary, contents, endings = Shelf(folder), Vocabulary(), Spool(folder), Endings()
+    least = 1
+
+    def tokenised(batch: list[Article]) -> tuple[Ids, Places, int]:
+        return *vocabulary.tokenise([each.content for each in batch]), len(vocabulary)
+
     with ThreadPoolExecutor(1, "tokens") as thread:
-        ahead: Future[tuple[Ids, Places]] | None = None
+        ahead: Future[tuple[Ids, Places, int]] | None = None
         for batch in _batches(articles):
-            now = thread.submit(vocabulary.tokenise, [each.content for each in batch]) if text != "title" else None
+            now = thread.submit(tokenised, batch) if text != "title" else None
             for article in batch:
                 endings.count(article.title, article.publication)
                 shelf.put(article)
             if ahead is not None:
-                contents.put(*ahead.result())
+                ids, ends, met = ahead.result()
+                contents.put(ids, ends)
+                if met > MOST_MET and now is not None:  # as of that batch: the same however fast the thread is
+                    contents.put(*now.result()[:2])
+                    now = None
+                    least = _forget_rare(vocabulary, [contents], least)
             ahead = now
             advance(len(batch))
         if ahead is not None:
-            contents.put(*ahead.result())
+            contents.put(*ahead.result()[:2])
     suffixes = endings.suffixes()
     kept = _kept(shelf, text, reject)
     spool = contents
@@ -93,9 +102,33 @@ def read_documents(
                 )
             )
             first += len(ends)
+            if len(vocabulary) > MOST_MET:
+                least = _forget_rare(vocabulary, [contents, spool], least)
         contents.close()
     shelf.keep(kept)
     return Documents(folder, shelf, vocabulary, spool, suffixes)
+
+
+def _counts(vocabulary: Vocabulary, spools: list[Spool]) -> NDArray[np.int64]:
+    counts = np.zeros(len(vocabulary), np.int64)
+    for spool in spools:
+        for ids, _ in spool.pieces():
+            counts += np.bincount(ids, minlength=len(counts))
+    return counts
+
+
+def _forget_rare(vocabulary: Vocabulary, spools: list[Spool], least: int) -> int:
+    """Make breaks of the words that have come so often at most, and of more until there is room; returns what is next.
+
+    Nothing else is lost: as neither a break nor a word so rare is in a phrase, those are the same.
+    """
+    counts = _counts(vocabulary, spools)
+    while (counts > least).sum() > MOST_MET // 2:
+        least += 1
+    new = vocabulary.forget(counts > least)
+    for spool in spools:
+        spool.renumber(new)
+    return least + 1
 
 
 def _batches(articles: Iterable[Article]) -> Iterator[list[Article]]:

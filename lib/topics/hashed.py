@@ -16,6 +16,7 @@ from lib.compiled import compiled
 Keys = NDArray[np.int64]
 Slots = NDArray[np.int32]
 Bytes = NDArray[np.uint8]
+Ids = NDArray[np.int32]
 Places = NDArray[np.int64]
 BASIS, PRIME = -3750763034362895579, 1099511628211  # FNV-1a's
 FEWEST = 1 << 12
@@ -72,6 +73,15 @@ def hashed(text: Bytes, start: int, end: int, key: int) -> int:
     return key
 
 
+@compiled
+def hash_parts(data: Bytes, ends: Places, keys: Keys) -> None:
+    """The hash of each part of the data, up to its end."""
+    start = 0
+    for part in range(len(ends)):
+        keys[part] = hashed(data, start, ends[part], BASIS)
+        start = ends[part]
+
+
 class Seen:
     """The keys of the articles that have come by, 8 bytes each and as many for their slots."""
 
@@ -111,19 +121,19 @@ def _admit(
                 continue
             blank = white
             body = (body ^ (32 if white else byte)) * PRIME
-        both = hashed(data, start, ends[2 * d], body + 1)
-        place = place_of(both, keys, slots)
-        place_alone = place_of(body, keys, slots)
-        new[d] = slots[place] < 0 and not (alone[d] and slots[place_alone] >= 0)
+        key = hashed(data, start, ends[2 * d], body + 1)  # of both
+        slot, slot_alone = place_of(key, keys, slots), place_of(body, keys, slots)
+        new[d] = slots[slot] < 0 and not (alone[d] and slots[slot_alone] >= 0)
         if new[d]:
-            slots[place] = count
-            keys[count] = both
+            slots[slot] = count
+            keys[count] = key
             count += 1
-            if alone[d]:
-                place = place_of(body, keys, slots)
-                slots[place] = count
-                keys[count] = body
-                count += 1
+        if new[d] and alone[d]:
+            while slots[slot_alone] >= 0:  # the one that was empty may have been taken just now
+                slot_alone = (slot_alone + 1) & (len(slots) - 1)
+            slots[slot_alone] = count
+            keys[count] = body
+            count += 1
     return count
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from lib.compiled import compiled
 from lib.progress import Advance
-from lib.topics.hashed import FEWEST, Bytes, Keys, Places, Slots, fill, first_slot, grown, slots_for
-from lib.topics.tokens import BREAK_ID, Ids
+from lib.topics.hashed import FEWEST, Bytes, Ids, Keys, Places, Slots, fill, first_slot, grown, slots_for
+from lib.topics.scanning import BREAK_ID
 
 if TYPE_CHECKING:
     from lib.topics.documents import Documents
@@ -64,15 +64,14 @@ def learn_phrases(documents: "Documents", stop_words: frozenset[str], advance: A
     with np.errstate(divide="ignore"):
         chances = np.where(connectors | (counts < PHRASE_COUNT), -np.inf, np.log(counts / max(total, 1)))
 
-    sketch = np.zeros(SKETCH, np.uint8)
+    table, sketch = _Pairs(), np.zeros(SKETCH, np.uint8)
     for ids, ends in documents.spool.pieces():
-        _sketch(ids, ends, connectors, chances, 1 + PHRASE_NPMI, PHRASE_COUNT, sketch)
+        table.count(ids, ends, 0, connectors, chances, sketch, np.zeros(2, np.int64), exactly=False)
         advance(len(ends))
-    table = _Pairs()
     before = 0
     for ids, ends in documents.spool.pieces():
         state = np.zeros(2, np.int64)
-        while not table.count(ids, ends, before, connectors, chances, sketch, state):
+        while not table.count(ids, ends, before, connectors, chances, sketch, state, exactly=True):
             table.make_room()
         before += len(ids)
         advance(len(ends))
@@ -112,10 +111,26 @@ class _Pairs:
         chances: Floats,
         sketch: Bytes,
         state: Places,
+        *,
+        exactly: bool,
     ) -> bool:
-        table: Any = (self._keys, self._counts, self._slots, self._entries, state)
-        how: Any = (1 + PHRASE_NPMI, PHRASE_COUNT, sketch)
-        return bool(_count_pairs(ids, ends, before, connectors, chances, *how, *table))
+        """Count in the sketch, or exactly the pairs that it leaves open; False where there is no more room."""
+        return _count_pairs(
+            ids,
+            ends,
+            before,
+            connectors,
+            chances,
+            1 + PHRASE_NPMI,
+            PHRASE_COUNT,
+            sketch,
+            exactly,
+            self._keys,
+            self._counts,
+            self._slots,
+            self._entries,
+            state,
+        )
 
     def make_room(self) -> None:
         entries = int(self._entries[0])
@@ -149,33 +164,6 @@ def _mixed(key: int, word: int) -> int:
 
 
 @compiled
-def _sketch(
-    ids: Ids, ends: Places, connectors: NDArray[np.bool_], chances: Floats, power: float, least: int, sketch: Bytes
-) -> None:
-    begin = 0
-    for d in range(len(ends)):
-        start: Any = -1
-        between: Any = 0
-        for i in range(begin, ends[d]):
-            word = ids[i]
-            if connectors[word]:
-                between = _mixed(between, word)
-                if word == BREAK_ID:
-                    start = -1
-                continue
-            if start >= 0 and _may_be(chances[start], chances[word], power):
-                key = start << 32 | word
-                if between:
-                    key = _mixed(_mixed(between, start), word)
-                cell = first_slot(key, len(sketch))
-                if sketch[cell] < least:
-                    sketch[cell] += 1
-            start = word
-            between = 0
-        begin = ends[d]
-
-
-@compiled
 def _may_be(a: float, b: float, power: float) -> bool:
     """Whether words of these log chances can make a phrase at all, since no pair comes more often than its words.
 
@@ -194,6 +182,7 @@ def _count_pairs(
     power: float,
     least: int,
     sketch: Bytes,
+    exactly: bool,
     keys: Keys,
     counts: NDArray[np.int64],
     slots: Slots,
@@ -217,7 +206,10 @@ def _count_pairs(
                 key = start << 32 | word
                 if between:
                     key = _mixed(_mixed(between, start), word)
-                if sketch[first_slot(key, len(sketch))] >= least:
+                cell = first_slot(key, len(sketch))
+                if not exactly:
+                    sketch[cell] += sketch[cell] < least
+                elif sketch[cell] >= least:
                     slot = first_slot(key, len(slots))
                     while slots[slot] >= 0 and keys[slots[slot]] != key:
                         slot = (slot + 1) & (len(slots) - 1)

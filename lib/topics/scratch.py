@@ -24,17 +24,25 @@ class Scratch:
             self._descriptor = os.dup(file.fileno())
         self.close = weakref.finalize(self, os.close, self._descriptor)  # gives the room back, once
 
-    def add(self, data: Any) -> None:
+    def add(self, data: bytes | NDArray[Any]) -> None:
         """Write bytes, or an array's, behind what there is."""
-        rest = memoryview(data).cast("B")
+        rest = memoryview(data) if isinstance(data, bytes) else data.view(np.uint8).data
         with cannot_write(self._folder):
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
 
+    def replace(self, start: int, data: NDArray[Any]) -> None:
+        """Write an array over what stands from the byte `start` on."""
+        rest = data.view(np.uint8).data
+        with cannot_write(self._folder):
+            while rest:
+                written = os.pwrite(self._descriptor, rest, start)
+                rest, start = rest[written:], start + written
+
     def read(self, start: int, count: int, kind: DTypeLike) -> NDArray[Any]:
         """So many values from the byte `start` on."""
-        values: Any = np.empty(count, kind)
-        rest = memoryview(values).cast("B")
+        values = np.empty(count, kind)
+        rest = values.view(np.uint8).data
         while rest:
             got = os.preadv(self._descriptor, [rest], start)
             if not got:

@@ -259,3 +259,22 @@ def test_tokens_are_those_of_title_and_content_however_articles_are_batched(
             heads = [*tokenise(each.title), BREAK] if text != "content" else []
             expected.append(heads + (tokenise(each.content) if text != "title" else []))
     assert list(documents(articles, text)) == expected
+
+
+@pytest.mark.parametrize("text", ["both", "title", "content"])
+def test_of_more_words_than_memory_may_hold_the_rare_ones_are_forgotten(
+    documents: Callable[..., Documents], monkeypatch: pytest.MonkeyPatch, text: Text
+) -> None:
+    words = [f"{VOCABULARY[n % 20]} {VOCABULARY[(n * 7) % 20]} once{n} white house" for n in range(300)]
+    articles = [an_article(f"Of {each} in {each}", f"{each}, and {each}") for each in words]
+    read = documents(articles, text)
+    whole = build_corpus(read, STOP, learn_phrases(read, STOP, nothing), nothing)
+    monkeypatch.setattr("lib.topics.documents.MOST_MET", 100)
+    monkeypatch.setattr("lib.topics.documents.BATCH", 3000)
+    monkeypatch.setattr("lib.topics.spool.PIECE", 200)
+    again = documents(articles, text)
+    assert len(again.vocabulary) < 200 < len(read.vocabulary)
+    pruned = build_corpus(again, STOP, learn_phrases(again, STOP, nothing), nothing)
+    assert pruned.dictionary.token2id == whole.dictionary.token2id
+    assert pruned.ids.tolist() == whole.ids.tolist()
+    assert pruned.counts.tolist() == whole.counts.tolist()

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from lib.topics.scanning import BREAK_ID
 from lib.topics.text import BREAK, tokenise
-from lib.topics.tokens import BREAK_ID, Vocabulary
+from lib.topics.tokens import Vocabulary
 
 # what the rules are about, and characters of one to four bytes of each class
 telling = st.text("aBnst'’`-_.,:%7 \n²٣İΣéß漢𝒳😀́", max_size=24)
