@@ -74,7 +74,7 @@ class Corpus:
     def release(self) -> None:
         """Give the memory back that reading mapped bags has filled; they stay on disk and are read anew."""
         for array in (self.ids, self.counts):
-            if isinstance(array, np.memmap):
+            if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
                 array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 

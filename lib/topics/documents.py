@@ -61,52 +61,62 @@ def read_documents(
     """
     shelf, vocabulary, contents, endings = Shelf(folder), Vocabulary(), Spool(folder), Endings()
     least = 1
-
-    def tokenised(batch: list[Article]) -> tuple[Ids, Places, int]:
-        return *vocabulary.tokenise([each.content for each in batch]), len(vocabulary)
-
-    with ThreadPoolExecutor(1, "tokens") as thread:
-        ahead: Future[tuple[Ids, Places, int]] | None = None
-        for batch in _batches(articles):
-            now = thread.submit(tokenised, batch) if text != "title" else None
-            for article in batch:
-                endings.count(article.title, article.publication)
-                shelf.put(article)
-            if ahead is not None:
-                ids, ends, met = ahead.result()
-                contents.put(ids, ends)
-                if met > MOST_MET and now is not None:  # as of that batch: the same however fast the thread is
-                    contents.put(*now.result()[:2])
-                    now = None
-                    least = _forget_rare(vocabulary, [contents], least)
-            ahead = now
-            advance(len(batch))
-        if ahead is not None:
-            contents.put(*ahead.result()[:2])
+    for batch, tokens, met in _tokenised(articles, vocabulary, text):
+        if tokens is not None:
+            contents.put(*tokens)
+        if met > MOST_MET:
+            least = _forget_rare(vocabulary, [contents], least)
+        for article in batch:
+            endings.count(article.title, article.publication)
+            shelf.put(article)
+        advance(len(batch))
     suffixes = endings.suffixes()
     kept = _kept(shelf, text, reject)
     spool = contents
     if text != "content" or not kept.all():
         spool = Spool(folder)
-        pieces = contents.pieces() if text != "title" else _nothing(len(shelf))
-        titles = iter(shelf)
-        first = 0
-        for ids, ends in pieces:
-            heads = [without_suffix(next(titles).title, suffixes) for _ in ends] if text != "content" else None
-            spool.put(
-                *_with_titles(
-                    ids,
-                    ends,
-                    vocabulary.tokenise(heads) if heads is not None else None,
-                    kept[first : first + len(ends)],
-                )
-            )
+        titles, first = shelf.titles(), 0
+        for ids, ends in contents.pieces() if text != "title" else _nothing(len(shelf)):
+            heads = None
+            if text != "content":
+                heads = vocabulary.tokenise([without_suffix(next(titles), suffixes) for _ in ends])
+            spool.put(*_with_titles(ids, ends, heads, kept[first : first + len(ends)]))
             first += len(ends)
             if len(vocabulary) > MOST_MET:
                 least = _forget_rare(vocabulary, [contents, spool], least)
         contents.close()
     shelf.keep(kept)
     return Documents(folder, shelf, vocabulary, spool, suffixes)
+
+
+_Batch = tuple[list[Article], tuple[Ids, Places] | None, int]
+
+
+def _tokenised(articles: Iterable[Article], vocabulary: Vocabulary, text: Text) -> Iterator[_Batch]:
+    """The articles in batches, with the tokens of their contents if asked for and how many words were met so far.
+
+    The next batch is read while a thread works on the one before. Where too many words are met, it isn't: the thread
+    rests then, and what is done about it comes at the same place however fast the thread is.
+    """
+    if text == "title":
+        yield from ((batch, None, 0) for batch in _batches(articles))
+        return
+
+    def work(batch: list[Article]) -> _Batch:
+        return batch, vocabulary.tokenise([each.content for each in batch]), len(vocabulary)
+
+    with ThreadPoolExecutor(1, "tokens") as thread:
+        ahead: Future[_Batch] | None = None
+        for batch in _batches(articles):
+            done = ahead.result() if ahead is not None else None
+            if done is not None and done[2] > MOST_MET:
+                yield done
+                done = None
+            ahead = thread.submit(work, batch)
+            if done is not None:
+                yield done
+        if ahead is not None:
+            yield ahead.result()
 
 
 def _counts(vocabulary: Vocabulary, spools: list[Spool]) -> NDArray[np.int64]:

@@ -33,17 +33,18 @@ class Shelf(Sequence[Article]):
     def put(self, article: Article) -> None:
         """Add an article."""
         names = self._names
-        texts = [each.encode("utf-8", "surrogatepass") for each in (article.title, article.url, article.short_body)]
+        title, url = article.title.encode("utf-8", "surrogatepass"), article.url.encode("utf-8", "surrogatepass")
+        body = article.short_body.encode("utf-8", "surrogatepass")
         self._ids.append(int(article.id, 16))
         self._lines.append(article.line)
         self._starts.append(self._size)
-        for text in texts:
-            self._lengths.append(len(text))
-            self._size += len(text)
-        for name in (article.publication, article.date, article.file):
-            self._codes.append(names.setdefault(name, len(names)))
-        self._bodies.append(_digest(texts[2]) if texts[2] else 0)
-        self._pending += texts
+        self._lengths.extend((len(title), len(url), len(body)))
+        self._size += len(title) + len(url) + len(body)
+        self._codes.extend(
+            [names.setdefault(name, len(names)) for name in (article.publication, article.date, article.file)]
+        )
+        self._bodies.append(_digest(body) if body else 0)
+        self._pending += (title, url, body)
         if self._size - self._written > BLOCK:
             self._write()
 
@@ -87,19 +88,31 @@ class Shelf(Sequence[Article]):
         for start in range(0, len(kept), TOGETHER):
             yield from self._read(kept[start : start + TOGETHER])
 
-    def _read(self, rows: NDArray[np.int64]) -> Iterator[Article]:
-        """The articles of these rows, ascending, whose texts are read at once."""
+    def titles(self) -> Iterator[str]:
+        """The titles of all articles that were put here, in order."""
+        for start in range(0, len(self._ids), TOGETHER):
+            last = min(start + TOGETHER, len(self._ids)) - 1
+            texts, begin = self._texts(start, last)
+            for row in range(start, last + 1):
+                at = self._starts[row] - begin
+                yield texts[at : at + self._lengths[_TEXTS * row]].decode("utf-8", "surrogatepass")
+
+    def _texts(self, first: int, last: int) -> tuple[bytes, int]:
+        """The texts of the rows from the first to the last, and where they begin in the file."""
         if self._pending:
             self._write()
-        names = list(self._names)
-        first, last = int(rows[0]), int(rows[-1])
-        lengths = self._lengths[_TEXTS * first : _TEXTS * (last + 1)]
         begin = self._starts[first]
-        texts = self._file.read(begin, self._starts[last] + sum(lengths[-_TEXTS:]) - begin, np.uint8).tobytes()
+        end = self._starts[last] + sum(self._lengths[_TEXTS * last : _TEXTS * (last + 1)])
+        return self._file.read(begin, end - begin, np.uint8).tobytes(), begin
+
+    def _read(self, rows: NDArray[np.int64]) -> Iterator[Article]:
+        """The articles of these rows, ascending, whose texts are read at once."""
+        names = list(self._names)
+        texts, begin = self._texts(int(rows[0]), int(rows[-1]))
         for row in rows.tolist():
             at = self._starts[row] - begin
             found: list[str] = []
-            for length in lengths[_TEXTS * (row - first) : _TEXTS * (row - first + 1)]:
+            for length in self._lengths[_TEXTS * row : _TEXTS * (row + 1)]:
                 found.append(texts[at : at + length].decode("utf-8", "surrogatepass"))
                 at += length
             publication, day, file = self._codes[3 * row : 3 * row + 3]

@@ -46,6 +46,7 @@ def test_any_articles_come_back_by_place_and_in_order(
     expected = [replace(each, content="") for each in articles]
     assert list(shelf) == expected
     assert [shelf[d] for d in range(len(articles))] == expected
+    assert list(shelf.titles()) == [each.title for each in articles]
     assert [f"{number:016x}" for number in shelf.ids.tolist()] == [each.id for each in articles]
     kept = data.draw(st.lists(st.booleans(), min_size=len(articles), max_size=len(articles)))
     shelf.keep(np.array(kept, bool))
