@@ -1,6 +1,7 @@
 # make demo · make test · make check · make bench · make screenshots; each makes .venv first where it is missing
 PY := .venv/bin/python
 READY := .venv/.ready
+BENCH_READY := .venv/.bench-ready
 
 .PHONY: demo test check lint types contracts bench lock screenshots
 
@@ -22,8 +23,10 @@ types: $(READY)
 contracts: $(READY)
 	@.venv/bin/lint-imports --config setup.cfg
 
-bench: $(READY)
-	@$(PY) bench/topics.py
+bench: $(BENCH_READY)
+	@$(PY) bench/lda.py --fresh --check
+	@$(PY) bench/alignment.py
+	@$(PY) bench/topics.py --million
 	@$(PY) bench/tweets.py
 	@$(PY) bench/images.py
 	@$(PY) bench/reports.py
@@ -42,11 +45,20 @@ $(READY): requirements.txt bin/find-python
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && \
 	touch $(READY)
 
-# The lock for Python 3.11 to 3.13 from the direct dependencies in setup.cfg. Wheels differ by Python; the hashes of all
-# of them are in it. A release has to be two weeks old: mirrors have it by then, and a bad one is withdrawn.
+# What the benchmarks alone need, on top: the engines that ours is compared with.
+$(BENCH_READY): $(READY) requirements-bench.txt
+	@echo "Installing what the benchmarks compare with." >&2 && \
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt && \
+	touch $(BENCH_READY)
+
+# The locks for Python 3.11 to 3.13 from the direct dependencies in setup.cfg; what both have is the same release in
+# both. Wheels differ by Python; the hashes of all of them are in it. A release has to be two weeks old: mirrors have it
+# by then, and a bad one is withdrawn.
+COMPILE := .venv/bin/uv pip compile - --universal --fork-strategy fewest --python-version 3.11 --upgrade --quiet \
+  --exclude-newer "2 weeks" --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header
+
 lock: $(READY)
 	@$(PY) -c "import configparser; c = configparser.ConfigParser(); c.read('setup.cfg'); \
-	  print(c['options']['install_requires'], c['options.extras_require']['dev'])" | \
-	.venv/bin/uv pip compile - --universal --fork-strategy fewest --python-version 3.11 --upgrade --quiet \
-	  --exclude-newer "2 weeks" \
-	  --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header -o requirements.txt
+	  print(c['options']['install_requires'], c['options.extras_require']['dev'])" | $(COMPILE) -o requirements.txt
+	@$(PY) -c "import configparser; c = configparser.ConfigParser(); c.read('setup.cfg'); \
+	  print(c['options.extras_require']['bench'])" | $(COMPILE) -c requirements.txt -o requirements-bench.txt

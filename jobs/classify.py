@@ -47,9 +47,10 @@ def classify(images: tuple[Path, ...], data: Path | None, as_json: bool) -> None
 
 def _classify(images: tuple[Path, ...], data: Path | None, said: dict[str, Any], *, as_json: bool) -> int:
     """Fill `said`, print what isn't JSON, and return the exit code."""
-    from lib.images.champion import load_champion, open_registry
+    from lib.images.champion import load_champion
     from lib.images.pictures import plain, read_picture
     from lib.settings import load_settings, read_settings_file
+    from lib.store import open_to_read
     from lib.supervise import sentence
 
     settings = load_settings(read_settings_file()[0], {"data": data})
@@ -65,7 +66,7 @@ def _classify(images: tuple[Path, ...], data: Path | None, said: dict[str, Any],
     good = [picture for picture in pictures if picture is not None]
     if not good:
         return code
-    db = open_registry(settings.data)
+    db = open_to_read(settings.data)
     standing = load_champion(db, settings.data) if db else None
     if db:
         db.close()

@@ -1,13 +1,13 @@
-"""Functions compiled by numba, which give up Python's lock while they work."""
+"""Functions compiled by numba: without Python's lock, and kept on disk for the next process where there is a place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
 import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
-_HOW: Any = {"nogil": True, "no_cfunc_wrapper": True}  # nobody calls them from C: less to compile
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -16,8 +16,33 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     What is kept is as old as the function's own file: a change to a function in another file that it calls has to touch
     this one too. There is no folder where a service's user may write neither beside the code nor in a home of its own.
     """
+    return _compiled(function)
+
+
+def compiled_fast(function: Callable[P, R]) -> Callable[P, R]:
+    """The same for arithmetic on many numbers: sums may be taken in any order, and 1/0 is infinite, as in NumPy.
+
+    Either lets the processor take eight or sixteen numbers at a time. The order is fixed when it is compiled: the same
+    machine makes the same bits every time.
+    """
+    return _compiled(function, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+
+
+def _compiled(function: Callable[P, R], **how: Any) -> Callable[P, R]:
+    how |= {"nogil": True, "no_cfunc_wrapper": True}  # nobody calls them from C: less to compile
     try:
-        made: Callable[P, R] = numba.njit(**_HOW, cache=True)(function)
+        made: Callable[P, R] = numba.njit(cache=True, **how)(function)
     except RuntimeError:
-        made = numba.njit(**_HOW)(function)
+        made = numba.njit(**how)(function)
     return made
+
+
+def in_threads(work: Callable[..., None], parts: Sequence[Sequence[Any]], threads: int) -> None:
+    """Call `work(*part)` for each part, several at a time; for functions that give up Python's lock."""
+    if threads == 1 or len(parts) < 2:
+        for part in parts:
+            work(*part)
+        return
+    with ThreadPoolExecutor(min(threads, len(parts))) as pool:
+        for done in [pool.submit(work, *part) for part in parts]:
+            done.result()

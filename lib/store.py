@@ -150,6 +150,14 @@ def open_store(data: Path, migrations: Iterable[Migrations] = (), *, patience: f
     return db
 
 
+def open_to_read(data: Path) -> Database | None:
+    """The store to read from alone, or None where there is none: for those who must leave no trace in the folder."""
+    path = data / STORE
+    if not path.exists():
+        return None
+    return Database(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True))
+
+
 @retry(
     retry=retry_if_exception_message(match=".*locked"),
     stop=stop_after_delay(BUSY_TIMEOUT),

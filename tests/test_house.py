@@ -12,23 +12,34 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-LOCK = (ROOT / "requirements.txt").read_text()
 
 
 def say(*args, cwd=ROOT, env=None):
     return subprocess.run([sys.executable, *args], cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
-def test_the_lock_has_hashes_and_every_direct_dependency_and_no_address():
+@pytest.mark.parametrize("lock, extra", [("requirements.txt", "dev"), ("requirements-bench.txt", "bench")])
+def test_a_lock_has_hashes_and_every_direct_dependency_and_no_address(lock, extra):
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
-    wanted = config["options"]["install_requires"] + config["options.extras_require"]["dev"]
+    wanted = config["options.extras_require"][extra]
+    if extra == "dev":
+        wanted += config["options"]["install_requires"]
     names = {re.split(r"[ ;<>=]", line)[0].lower() for line in wanted.split("\n") if line}
-    pinned = re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==", LOCK, re.MULTILINE)
+    text = (ROOT / lock).read_text()
+    pinned = re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==", text, re.MULTILINE)
     assert names <= set(pinned)
-    assert len(re.findall("^[a-z].*\\\\\n    --hash=sha256:", LOCK, re.MULTILINE)) == len(pinned)
-    assert "://" not in LOCK
-    assert "index" not in LOCK
+    assert len(re.findall("^[a-z].*\\\\\n    --hash=sha256:", text, re.MULTILINE)) == len(pinned)
+    assert "://" not in text
+    assert "index" not in text
+
+
+def test_the_benchmarks_lock_has_the_same_releases_as_the_lock():
+    def releases(name):
+        return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
+
+    ours, more = releases("requirements.txt"), releases("requirements-bench.txt")
+    assert {name: ours.get(name, release) for name, release in more.items()} == more
 
 
 def test_the_crontab_example_is_made_from_the_schedules():
@@ -61,7 +72,7 @@ def test_every_make_target_of_the_readme_is_in_the_makefile():
 
 SERVICE = ".venv/bin/python -m jobs"
 # In a new desk: no champion, nobody to tell, no token, no network.
-CODES = {"rollback": 69, "jobs.classify": 69, "--test": 78, "doctor": 1}
+CODES = {"rollback": 69, "jobs.classify": 69, "jobs.topics_of": 69, "--test": 78, "doctor": 1}
 
 
 @pytest.mark.parametrize("line", [line for line in commands_in_readme() if "-m jobs" in line and line != SERVICE])
@@ -79,6 +90,7 @@ def test_every_command_of_the_readme_is_understood(line, tmp_path, fake_x, fake_
     if {"jobs.model_topics", "jobs.retrain_cnn"} & set(args) and "--dry-run" not in args:
         args.append("--dry-run")
     Image.new("RGB", (40, 40)).save(tmp_path / "cat.jpg")
+    (tmp_path / "letter.txt").write_text("Dear desk,")
     if "show" in args:
         say("-m", "jobs.model_topics", cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "TZ": "UTC"})
     done = say(*args, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "TZ": "UTC", **stand_ins})

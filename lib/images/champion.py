@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,14 +111,6 @@ def rollback(data: Path) -> str:
     assert champion is not None  # `lose` leaves no previous one without a champion
     text = f"{_said(previous)} is the champion again; {_said(champion)} is kept as the previous one."
     return " ".join([text, *notes])
-
-
-def open_registry(data: Path) -> Database | None:
-    """The store to read from alone, or None where there is none: for those who must leave no trace in the folder."""
-    path = data / STORE
-    if not path.exists():
-        return None
-    return Database(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True))
 
 
 def _held(db: Database) -> dict[str, dict[str, Any]]:

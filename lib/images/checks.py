@@ -15,10 +15,11 @@ from lib.doctor.check import size
 from lib.files import checksum
 from lib.images import tables
 from lib.images.archive import OFFICIAL_CHECKSUM, OFFICIAL_URL, checksum_of
-from lib.images.champion import ROLES, open_registry
+from lib.images.champion import ROLES
 from lib.images.recipes import RECIPES
 from lib.images.saving import FOLDER, sha_or_none
 from lib.settings import Settings
+from lib.store import open_to_read
 
 OLDEST_KERAS = (3, 12)  # before it, get_file's archives lead outside (CVE-2025-12060), safe mode lets files be read
 # The first without the known ways by which a stranger's model gets past safe mode or reads other files:
@@ -132,7 +133,7 @@ def _digest(wanted: str) -> str:
 
 def _champion(data: Path) -> Iterator[Check]:
     """Whether the files of the champion and the previous one are those of the registry, byte for byte."""
-    db = open_registry(data)
+    db = open_to_read(data)
     if db is None:
         yield ok("champion", "there is none yet")
         return

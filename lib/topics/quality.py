@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_matrix, csr_matrix
 
 from lib.topics.corpus import Corpus
+from lib.topics.lda import Bags
 
 EPSILON = 1e-12  # as gensim's direct confirmation measures have it
 
@@ -39,10 +40,11 @@ def _npmi_of(present: csc_matrix, articles: int) -> float:
 
 
 def held_out_bound(model: LdaModel, corpus: Corpus, training: int) -> float | None:
-    """Variational lower bound on the log likelihood per word of the held-out articles, base 2; None without any.
+    """Variational lower bound on the log likelihood per word of the held-out articles, in nats; None without any.
 
     As gensim's log_perplexity (Hoffman, Blei, Bach 2010), with the corpus taken to be as large as the training part,
     so that the topics' own term isn't charged to a few articles.
     """
-    chunk = [bag for d in np.flatnonzero(corpus.held_out).tolist() if (bag := corpus.bag(d))]
-    return float(model.log_perplexity(chunk, total_docs=max(training, len(chunk)))) if chunk else None
+    which = np.flatnonzero(corpus.held_out & (np.diff(corpus.indptr) > 0))
+    chunk = Bags.of(corpus, which)
+    return float(model.log_perplexity(chunk, total_docs=max(training, len(which)))) if len(which) else None

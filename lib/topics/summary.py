@@ -10,21 +10,18 @@ from gensim.models import LdaModel
 from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 
-from lib.charts import shortened
 from lib.topics.articles import Article
 from lib.topics.corpus import Corpus
+from lib.topics.labels import label_topics
 from lib.topics.model import training_articles
 from lib.topics.quality import held_out_bound, npmi
-from lib.topics.relevance import RelevantWord, relevance, relevant_words
+from lib.topics.relevance import RelevantWord, relevant_words
 from lib.topics.text import without_suffix
 
 TOP_WORDS = 10
 HEADLINES = 5
 HEADLINE_CHARACTERS = 200  # as shown; a cell of megabytes may be somebody's title
-LABEL_WORDS = 3
-LABEL_WORD_CHARACTERS = 30  # somebody's word has ten thousand
 SHOWN = 16  # topics with a card and a place in the charts; the others have a line each
-RELEVANCE = 0.6  # λ of Sievert & Shirley (2014), the value their readers told topics apart best with
 MIN_WEIGHT = 0.01  # weights up to this stay out of the tables
 MOST_PUBLICATIONS = 12
 MOST_YEARS = 60  # between the first and the last date, for a step a year
@@ -75,7 +72,7 @@ def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> 
     coherence = npmi(corpus, training, top)
     places = topic_map(beta)
     counts = np.bincount(corpus.ids, weights=corpus.counts, minlength=len(corpus.dictionary)).astype(np.float64)
-    labels = _labels(corpus, beta, counts)
+    labels = label_topics(corpus, weights, lengths, beta, counts)
     by_share = np.argsort(-shares, kind="stable").tolist()
     relevant = relevant_words(beta, counts, shares, corpus.dictionary, by_share[:SHOWN])
     topics = [
@@ -131,17 +128,6 @@ def _shares(weights: NDArray[np.float32], lengths: Floats) -> Floats:
     total = lengths.sum()
     shares = (lengths @ weights) / total if total else weights.mean(axis=0)
     return np.asarray(shares, np.float64)
-
-
-def _labels(corpus: Corpus, beta: Floats, counts: Floats) -> list[str]:
-    scores = relevance(beta, counts / max(counts.sum(), 1), RELEVANCE)
-    labels = []
-    for k, row in enumerate(beta):
-        likely = np.argsort(-row, kind="stable")[:30]  # a label's words should be ones a reader meets in the topic
-        best = likely[np.argsort(-scores[k, likely], kind="stable")][:LABEL_WORDS]
-        words = (shortened(corpus.dictionary[word].replace("_", " "), LABEL_WORD_CHARACTERS) for word in best)
-        labels.append(", ".join(words))
-    return labels
 
 
 def _headlines(corpus: Corpus, weights: NDArray[np.float32], lengths: Floats) -> list[tuple[Article, str, float]]:

@@ -1,6 +1,7 @@
 """How the weekly topics become rows: articles, topics, topic_words, article_topics."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlite_utils
@@ -60,6 +61,31 @@ def topics(db: sqlite_utils.Database) -> None:
 def _create(db: sqlite_utils.Database, name: str, columns: dict[str, Any], pk: Any, keys: list[Any]) -> None:
     made = db.table(name).create(columns, pk=pk, foreign_keys=keys)
     assert all(isinstance(key, ForeignKey) for key in made.foreign_keys)
+
+
+@dataclass(frozen=True)
+class LastTopics:
+    """The topics of a committed run: its folder within the data folder, and by the model's column each id and label."""
+
+    run: int
+    date: str
+    folder: str | None
+    demo: bool
+    topics: Mapping[int, tuple[int, str]]
+
+
+def last_topics(db: sqlite_utils.Database) -> LastTopics | None:
+    """The topics of the committed run of the latest logical date; None where there is none."""
+    if not {"runs", "topics"} <= set(db.table_names()):
+        return None
+    sql = "SELECT * FROM runs WHERE job = 'model_topics' AND committed = 1 ORDER BY date DESC LIMIT 1"
+    for run in db.query(sql):
+        rows = list(db.query("SELECT * FROM topics WHERE run = ?", [run["id"]]))
+        # before topics had ids of their own, the column was the id
+        column = {row["topic"]: row["topic"] if row.get("column") is None else row["column"] for row in rows}
+        topics = {column[row["topic"]]: (row["topic"], row["label"]) for row in rows}
+        return LastTopics(run["id"], run["date"], run["folder"], bool(run["demo"]), topics)
+    return None
 
 
 def seen_before(db: sqlite_utils.Database, date: str) -> set[str]:

@@ -12,7 +12,7 @@ from lib import runs
 from lib.runs import Outcome
 from lib.store import open_store, rows, writing
 from lib.topics.articles import Article
-from lib.topics.tables import TITLE_CHARACTERS, migrations, save, seen_before
+from lib.topics.tables import TITLE_CHARACTERS, last_topics, migrations, save, seen_before
 from tests.lib.topics.made import HOSTILE, article, made_summary, made_topic
 
 SUMMARY = made_summary([made_topic(1, ("ship", "sail")), made_topic(0, ("oven", "flour", "salt"), share=0.25)])
@@ -156,3 +156,31 @@ def test_what_a_stranger_wrote_is_stored_as_it_is_up_to_a_thousand_characters_of
     assert [row["title"] for row in rows(db, "SELECT title FROM articles ORDER BY id")] == [
         text[:TITLE_CHARACTERS] for text in texts
     ]
+
+
+def test_the_last_topics_are_those_of_the_latest_date_that_is_committed(db: Database) -> None:
+    assert last_topics(db) is None
+    later = commit(db, "2024-05-12", [article(1)])
+    commit(db, "2024-05-05", [article(1)])
+    runs.begin(db, "model_topics", "2024-06-01", options={}, demo=False)
+    last = last_topics(db)
+    assert last is not None
+    assert (last.run, last.date, last.demo) == (later, "2024-05-12", False)
+    assert last.topics == {1: (1, "ship, sail"), 0: (0, "oven, flour, salt")}
+
+
+def test_where_topics_have_a_column_of_their_own_it_says_which_label_is_whose(db: Database) -> None:
+    commit(db, "2024-05-05", [article(1)])
+    if "column" not in db.table("topics").columns_dict:
+        db.table("topics").add_column("column", int)
+    db.execute("UPDATE topics SET topic = topic + 40, [column] = 1 - topic")
+    db.conn.commit()
+    last = last_topics(db)
+    assert last is not None
+    assert last.topics == {0: (41, "ship, sail"), 1: (40, "oven, flour, salt")}
+
+
+def test_a_store_without_topics_has_no_last_ones(data: Path) -> None:
+    store = open_store(data)
+    assert last_topics(store) is None
+    store.close()

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib.topics.files import one_sentence, save_model, topics_json
+from lib.errors import BadData, SourceUnavailable
+from lib.topics.files import load_model, one_sentence, save_model, save_topics, topics_json
 from lib.topics.model import fit_topics, infer_topics
 from tests.lib.topics.made import advance, made_corpus, made_summary, made_topic, planted_texts
 
@@ -45,3 +46,58 @@ def test_the_sentence_says_how_many_articles_are_new(new: int, news: str) -> Non
         f"2 topics in 5,000 articles, {news}; the largest is about ship, sail, tide (62% of the words); "
         "coherence (NPMI) 0.100."
     )
+
+
+def test_a_model_is_loaded_as_it_was_saved_without_unpickling(tmp_path: Path) -> None:
+    corpus = made_corpus(planted_texts(30))
+    model = fit_topics(corpus, topics=3, passes=2, seed=1, advance=advance)
+    save_topics(tmp_path, model)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["topics.npz", "vocabulary.json"]
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.get_topics(), model.get_topics())
+    np.testing.assert_allclose(loaded.expElogbeta, model.expElogbeta, rtol=1e-5)
+    np.testing.assert_array_equal(loaded.alpha, model.alpha)
+    assert [loaded.id2word[word] for word in range(loaded.num_terms)] == [corpus.dictionary[w] for w in range(24)]
+
+
+def damage(folder: Path, kind: str) -> None:
+    """Make a model's files unfit in one way."""
+    topics, words = folder / "topics.npz", folder / "vocabulary.json"
+    if kind == "cut short":
+        topics.write_bytes(topics.read_bytes()[:200])
+    elif kind == "no archive":
+        topics.write_text("no archive")
+    elif kind == "pickled":
+        np.savez(topics, sstats=np.array([{"a": 1}], object), alpha=np.ones(3), eta=np.ones(24))
+    elif kind == "an array missing":
+        np.savez(topics, sstats=np.ones((3, 24)), alpha=np.ones(3))
+    elif kind == "another shape":
+        np.savez(topics, sstats=np.ones((3, 23)), alpha=np.ones(3), eta=np.ones(23))
+    elif kind == "not a number":
+        np.savez(topics, sstats=np.full((3, 24), np.nan), alpha=np.ones(3), eta=np.ones(24))
+    elif kind == "no JSON":
+        words.write_text("[")
+    else:
+        words.write_text("{}")
+
+
+KINDS = (
+    "cut short",
+    "no archive",
+    "pickled",
+    "an array missing",
+    "another shape",
+    "not a number",
+    "no JSON",
+    "no list",
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_damaged_topics_are_bad_data_and_missing_ones_a_source_that_is_not_there(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(SourceUnavailable, match=r"topics\.npz"):
+        load_model(tmp_path)
+    save_topics(tmp_path, fit_topics(made_corpus(planted_texts(9)), topics=3, passes=1, seed=1, advance=advance))
+    damage(tmp_path, kind)
+    with pytest.raises(BadData, match="damaged"):
+        load_model(tmp_path)

@@ -1,0 +1,270 @@
+"""`Lda`, a gensim `LdaModel` whose E-step and M-step are compiled and run on several cores.
+
+Whatever takes a gensim model takes this one (`CoherenceModel`, `get_document_topics`, pyLDAvis …), and what it saves is
+a plain `LdaModel` that gensim alone can load. It differs in three ways:
+
+- A chunk may be `Bags`, rows of a sparse matrix, as well as gensim's lists.
+- A document's γ starts from a draw that its place in the chunk decides (a counter-based generator) and not from a
+  stream that runs on: the same chunk gets the same answer each time, in any number of threads.
+- Sums over the corpus are made in double precision.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from gensim.matutils import dirichlet_expectation
+from gensim.models import LdaModel
+from gensim.models.ldamodel import LdaState, update_dir_prior
+from numpy.typing import NDArray
+from scipy.special import gammaln, psi
+
+from lib.compiled import in_threads
+from lib.machine import cores
+from lib.topics.estep import exp_elog_beta, infer, log_likelihood, padded, sum_words
+
+Floats = NDArray[np.float32]
+BLOCK = 256  # documents that a thread takes at a time
+PARTS = 4  # ranges of words a thread, for the sums
+
+
+@dataclass(frozen=True)
+class Bags:
+    """Documents as rows of a sparse matrix in CSR form: row r's word ids are `ids[indptr[r]:indptr[r + 1]]`, ascending.
+
+    `rows` says which rows, in which order, are the documents; all of them where it is not given.
+    """
+
+    indptr: NDArray[np.int64]
+    ids: NDArray[np.int32]
+    counts: NDArray[np.int32] | Floats
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, corpus: Any, rows: Sequence[int] | NDArray[np.int64] | None = None) -> "Bags":
+        """Some rows, or all, of whatever has `indptr`, `ids` and `counts`."""
+        which = np.arange(len(corpus.indptr) - 1) if rows is None else np.asarray(rows, np.int64)
+        return cls(corpus.indptr, corpus.ids, corpus.counts, which)
+
+    @classmethod
+    def from_lists(cls, documents: Iterable[Sequence[tuple[int, float]]]) -> "Bags":
+        """The same of gensim's bags of words, lists of (word id, count)."""
+        lists = [sorted((int(word), count) for word, count in document) for document in documents]
+        flat = np.array([count for each in lists for _, count in each], np.float64)
+        whole = bool((flat == np.floor(flat)).all()) and (not flat.size or flat.max() < 2**31)
+        indptr = np.concatenate([[0], np.cumsum([len(each) for each in lists], dtype=np.int64)]).astype(np.int64)
+        ids = np.array([word for each in lists for word, _ in each], np.int32)
+        counts = flat.astype(np.int32) if whole else flat.astype(np.float32)
+        return cls(indptr, ids, counts, np.arange(len(lists)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[list[tuple[int, float]]]:
+        """The documents in gensim's form."""
+        for row in self.rows:
+            a, b = self.indptr[row], self.indptr[row + 1]
+            yield list(zip(self.ids[a:b].tolist(), self.counts[a:b].tolist(), strict=True))
+
+    def chunks(self, size: int) -> Iterator["Bags"]:
+        """The documents in portions of `size`; the last one may be smaller."""
+        for start in range(0, len(self), size):
+            yield Bags(self.indptr, self.ids, self.counts, self.rows[start : start + size])
+
+    def offsets(self) -> NDArray[np.int64]:
+        """Where each document's words would begin if the documents lay one after another; (documents + 1,)."""
+        lengths = self.indptr[self.rows + 1] - self.indptr[self.rows]
+        return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+    def cumulative(self) -> NDArray[np.int64]:
+        """How many words, repetitions counted, stand before each document, (documents + 1,)."""
+        sums = np.concatenate([[0.0], np.cumsum(self.counts, dtype=np.float64)])
+        lengths = sums[self.indptr[self.rows + 1]] - sums[self.indptr[self.rows]]
+        return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+
+    def words(self) -> float:
+        """How many words the documents have in all, repetitions counted."""
+        sums = (self.counts[self.indptr[row] : self.indptr[row + 1]].sum(dtype=np.float64) for row in self.rows)
+        return float(sum(sums))
+
+
+def starts(seed: int, documents: int, topics: int) -> Floats:
+    """γ to start from, (documents, topics): draws of Gamma(100, 1/100), as gensim's, by the document's place alone.
+
+    Philox, a counter-based generator (Salmon et al. 2011), with a block's number as its counter.
+    """
+    gamma = np.empty((documents, topics), np.float32)
+    for first in range(0, documents, BLOCK):
+        block = gamma[first : first + BLOCK]
+        draw = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, first, 0]))
+        draw.standard_gamma(100.0, dtype=np.float32, out=block)
+    gamma *= np.float32(0.01)
+    return gamma
+
+
+class Lda(LdaModel):
+    """gensim's `LdaModel`, compiled. Takes the same arguments, and `threads` (default: every core there is).
+
+    `seed`, the number behind the starts of γ, is `random_state` where that is a number.
+    """
+
+    alpha: Any  # (topics,)
+
+    def __init__(self, *arguments: Any, threads: int | None = None, **named: Any) -> None:
+        self.threads = threads or cores()
+        given = named.get("random_state")
+        self.seed = int(given) if isinstance(given, int | np.integer) else 0
+        self._by_word: Floats | None = None
+        super().__init__(*arguments, **named)
+
+    @classmethod
+    def of(cls, model: LdaModel, *, threads: int | None = None, seed: int = 0) -> "Lda":
+        """The same model with this class's arithmetic; the two share their arrays."""
+        made = cls.__new__(cls)
+        made.__dict__.update(model.__dict__)
+        made.threads, made.seed, made._by_word = threads or cores(), seed, None
+        return made
+
+    def plain(self) -> LdaModel:
+        """The same model as gensim's own class."""
+        made = LdaModel.__new__(LdaModel)
+        own = ("threads", "seed", "_by_word")
+        made.__dict__.update({name: value for name, value in self.__dict__.items() if name not in own})
+        return made
+
+    def save(self, fname: str, *arguments: Any, **named: Any) -> None:
+        """Save as gensim's own class, which loads without ours."""
+        self.plain().save(fname, *arguments, **named)
+
+    @classmethod
+    def load(cls, fname: str, *arguments: Any, **named: Any) -> "Lda":
+        """Load what either class has saved. It unpickles: for files of our own only."""
+        return cls.of(LdaModel.load(fname, *arguments, **named))
+
+    @property
+    def weights(self) -> Floats:
+        """λ by word, (words, topics)."""
+        return np.ascontiguousarray(self.state.get_lambda().T, np.float32)
+
+    def sync_state(self, current_Elogbeta: Any = None) -> None:  # noqa: N803 (gensim's name)
+        """Take exp(E log β) from λ."""
+        weights = self.weights
+        by_word = np.zeros((self.num_terms, padded(self.num_topics)), np.float32)
+        scale = np.exp(-psi(weights.sum(axis=0, dtype=np.float64))).astype(np.float32)
+        step = max(1, -(-self.num_terms // (PARTS * self.threads)))
+        parts = [
+            (weights, scale, first, min(first + step, self.num_terms), by_word)
+            for first in range(0, self.num_terms, step)
+        ]
+        in_threads(exp_elog_beta, parts, self.threads)
+        self._by_word, self.expElogbeta = by_word, by_word[:, : self.num_topics].T
+
+    def _beta(self) -> Floats:
+        """exp(E log β) by word and padded, made anew where somebody else has set it."""
+        kept = self._by_word
+        if kept is not None and self.expElogbeta.base is kept:
+            return np.asarray(kept)
+        by_word: Floats = np.zeros((self.num_terms, padded(self.num_topics)), np.float32)
+        by_word[:, : self.num_topics] = self.expElogbeta.T
+        self._by_word, self.expElogbeta = by_word, by_word[:, : self.num_topics].T
+        return by_word
+
+    def inference(
+        self, chunk: Any, collect_sstats: bool = False, start: Floats | None = None
+    ) -> tuple[Floats, Floats | None]:
+        """γ of the documents, (documents, topics), and the sufficient statistics, (topics, words), if asked for.
+
+        `start` is γ to start from, of the same shape.
+        """
+        bags = chunk if isinstance(chunk, Bags) else Bags.from_lists(chunk)
+        topics, documents, beta = self.num_topics, len(bags), self._beta()
+        gamma = starts(self.seed, documents, topics) if start is None else np.array(start, np.float32, order="C")
+        theta = np.empty((documents, beta.shape[1]), np.float32)
+        offsets = bags.offsets()
+        ratio = np.empty(int(offsets[-1]), np.float32)
+        alpha = np.ones(beta.shape[1], np.float32)
+        alpha[:topics] = self.alpha
+        rows = (bags.indptr, bags.ids, bags.counts, bags.rows, offsets)
+        settings = (beta, alpha, topics, self.iterations, np.float32(self.gamma_threshold))
+        parts = [
+            (*rows, *settings, gamma, theta, ratio, first, min(first + BLOCK, documents))
+            for first in range(0, documents, BLOCK)
+        ]
+        in_threads(infer, parts, self.threads)
+        if not collect_sstats:
+            return gamma, None
+        sstats = np.zeros((self.num_terms, topics), np.float32)
+        sums = (bags.indptr, bags.ids, bags.rows, offsets, theta, ratio, beta, topics)
+        edges = self._ranges(bags)
+        in_threads(sum_words, [(*sums, a, b, sstats) for a, b in pairwise(edges)], self.threads)
+        return gamma, sstats.T
+
+    def _ranges(self, bags: Bags) -> list[int]:
+        """Ranges of words with about as many uses each. Sums don't depend on them: a word is in one range."""
+        sample = [bags.ids[bags.indptr[row] : bags.indptr[row + 1]] for row in bags.rows[:: max(1, len(bags) // 200)]]
+        seen = np.sort(np.concatenate(sample)) if sample else np.empty(0, np.int32)
+        places = np.linspace(0, max(len(seen) - 1, 0), PARTS * self.threads + 1).astype(int)
+        return sorted({0, *(int(seen[place]) for place in places if len(seen)), self.num_terms})
+
+    def do_estep(self, chunk: Any, state: LdaState | None = None) -> Floats:
+        """Infer the documents' γ, (documents, topics), and add their statistics to `state` (default: the model's)."""
+        state = state or self.state
+        gamma, sstats = self.inference(chunk, collect_sstats=True)
+        state.sstats = sstats if state.numdocs == 0 and not state.sstats.any() else state.sstats + sstats
+        state.numdocs += len(gamma)
+        return gamma
+
+    def do_mstep(self, rho: float, other: LdaState, extra_pass: bool = False) -> None:
+        """Blend the statistics of `other` into the topics with weight `rho`, as gensim does."""
+        self.state.blend(rho, other)
+        self.sync_state()
+        if self.optimize_eta:
+            self.update_eta(self.state.get_lambda(), rho)
+        if not extra_pass:
+            self.num_updates += other.numdocs
+
+    def update_alpha(self, gammat: Floats, rho: float) -> Floats:
+        """One step of Newton's method towards the α that explains `gammat` best, as gensim does, summed at once."""
+        logphat = dirichlet_expectation(gammat).mean(axis=0, dtype=np.float64).astype(self.dtype)
+        self.alpha = update_dir_prior(self.alpha, float(len(gammat)), logphat, rho).astype(self.dtype)
+        return np.asarray(self.alpha)
+
+    def bound(self, corpus: Any, gamma: Floats | None = None, subsample_ratio: float = 1.0) -> float:
+        """The variational bound on the log likelihood of the documents, natural logarithm, as gensim's, summed at once.
+
+        `subsample_ratio` is how many times as large the whole corpus is.
+        """
+        bags = corpus if isinstance(corpus, Bags) else Bags.from_lists(corpus)
+        if gamma is None:
+            gamma, _ = self.inference(bags)
+        wide = gamma.astype(np.float64)
+        elog_theta = psi(wide) - psi(wide.sum(axis=1, keepdims=True))
+        each = np.zeros(len(bags))
+        rows = (bags.indptr, bags.ids, bags.counts, bags.rows, self._beta(), np.exp(elog_theta))
+        parts = [(*rows, first, min(first + BLOCK, len(bags)), each) for first in range(0, len(bags), BLOCK)]
+        in_threads(log_likelihood, parts, self.threads)
+        alpha = self.alpha.astype(np.float64)
+        score = each.sum() + ((alpha - wide) * elog_theta + gammaln(wide) - gammaln(alpha)).sum()
+        score += (gammaln(alpha.sum()) - gammaln(wide.sum(axis=1))).sum()
+        score *= subsample_ratio
+        return float(score + self._topics_bound())
+
+    def _topics_bound(self) -> float:
+        """The part of the bound that is the topics' own: E[log p(β | η) − log q(β | λ)]."""
+        weights = self.weights.astype(np.float64)
+        eta = np.broadcast_to(np.asarray(self.eta, np.float64), (self.num_terms,))[:, None]
+        sums = weights.sum(axis=0)
+        elog_beta = psi(weights) - psi(sums)
+        score = ((eta - weights) * elog_beta + gammaln(weights) - gammaln(eta)).sum()
+        return float(score + (gammaln(eta.sum()) - gammaln(sums)).sum())
+
+    def log_perplexity(self, chunk: Any, total_docs: int | None = None) -> float:
+        """The bound per word, natural logarithm, with the corpus taken to have `total_docs` documents (default: these).
+
+        gensim's number; that its log line raises 2 to it, and not e, is gensim's slip.
+        """
+        bags = chunk if isinstance(chunk, Bags) else Bags.from_lists(chunk)
+        ratio = (total_docs or len(bags)) / len(bags)
+        return self.bound(bags, subsample_ratio=ratio) / (ratio * bags.words())

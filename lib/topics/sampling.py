@@ -1,0 +1,238 @@
+"""Topics by collapsed Gibbs sampling, compiled: where training starts from.
+
+Griffiths & Steyvers (2004), Finding scientific topics: each use of a word gets a topic, drawn again and again in
+proportion to how much its article and its word already have of each. A sampler forgets where it began, and so finds
+better topics than variational Bayes does from a random start.
+
+The articles are swept in portions. Within one, the words' counts stand still (less the use at hand), so that articles
+are independent and the result is the same for any number of threads: the approximation of Newman et al. (2009),
+Distributed algorithms for topic models, brought together several times a sweep.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import psi
+
+from lib.compiled import compiled_fast, in_threads
+from lib.topics.estep import padded
+from lib.topics.lda import Bags
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int32]
+Places = NDArray[np.int64]
+
+PORTIONS = 8  # of the articles a sweep
+BLOCK = 64  # articles that a thread takes at a time
+ALPHA, ETA = 0.1, 0.01  # the priors to begin with; α is then fitted
+FIRST_FIT, FIT_EVERY = 20, 10  # sweeps until α is fitted, and fitted again
+FIT_STEPS = 5
+LEAST_ALPHA = 1e-3
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How often each word has each topic, (topics, words), and the α that fits the articles, (topics,)."""
+
+    counts: Floats
+    alpha: Floats
+
+
+def sample_topics(
+    bags: Bags,
+    words: int,
+    topics: int,
+    *,
+    sweeps: int,
+    seed: int,
+    threads: int,
+    start: Sample | None = None,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Sample:
+    """Sweep over the articles so often, from nothing or from the counts of `start`. `advance` counts articles."""
+    width = padded(topics)
+    lengths = np.diff(bags.cumulative())
+    offsets = bags.cumulative()
+    before = np.full(int(offsets[-1]), -1, np.int32)
+    after = before.copy()
+    by_word, alpha = np.zeros((words, width), np.float32), np.zeros(width, np.float32)
+    alpha[:topics] = ALPHA if start is None else start.alpha
+    beta = np.zeros((words, width), np.float32)
+    beta[:, :topics] = 1.0 if start is None else start.counts.T
+    size = max(1, -(-len(bags) // PORTIONS))
+    edges = np.unique(np.linspace(0, words, 2 * threads + 1).astype(int)).tolist()
+    for sweep in range(sweeps):
+        for first in range(0, len(bags), size):
+            rows, its = bags.rows[first : first + size], offsets[first : first + size + 1]
+            which = (bags.indptr, bags.ids, bags.counts, rows, its)
+            np.add(beta if sweep == first == 0 else by_word, np.float32(ETA), out=beta)
+            totals = beta.sum(axis=0, dtype=np.float64).astype(np.float32)
+            beta /= totals
+            draw = (*which, beta, totals, beta @ alpha, alpha[:topics], ETA, seed * 1_000_003 + sweep, before, after)
+            in_threads(_sweep, [(*draw, a, min(a + BLOCK, len(rows))) for a in range(0, len(rows), BLOCK)], threads)
+            moves = [(*which, before, after, a, b, by_word) for a, b in pairwise(edges)]
+            in_threads(_move, moves, threads)
+            advance(len(rows))
+        before, after = after, before
+        if sweep >= FIRST_FIT and sweep % FIT_EVERY == 0:
+            alpha[:topics] = _fitted(alpha[:topics], _tally(offsets, before, topics), lengths)
+    return Sample(by_word[:, :topics].T, alpha[:topics])
+
+
+def _fitted(alpha: Floats, counts: Floats, lengths: Places) -> Floats:
+    """α under which the articles' counts by topic, (articles, topics), are likeliest: Minka (2000), eq. 55."""
+    fitted = alpha.astype(np.float64)
+    for _ in range(FIT_STEPS):
+        seen = (psi(counts + fitted) - psi(fitted)).sum(axis=0)
+        fitted = np.maximum(fitted * seen / (psi(lengths + fitted.sum()) - psi(fitted.sum())).sum(), LEAST_ALPHA)
+    return fitted.astype(np.float32)
+
+
+@compiled_fast
+def _sweep(
+    indptr: Places,
+    ids: Ints,
+    counts: Ints,
+    rows: Places,
+    offsets: Places,
+    beta: Floats,
+    totals: Floats,
+    smooth: Floats,
+    alpha: Floats,
+    eta: float,
+    seed: int,
+    before: Ints,
+    after: Ints,
+    first: int,
+    end: int,
+) -> None:
+    """Draw the topics of the articles `rows[first:end]` anew: those of article d stand from `offsets[d]` on.
+
+    `beta` is (n_wk + η) / `totals`, `totals` n_k + Vη, `smooth` Σ_k α_k β_wk. A topic of −1 has not been drawn
+    yet. As in Yao, Mimno, McCallum (2009), the few topics that an article has are looked at one by one, and α's part of
+    all of them together, as one chance that seldom comes true.
+    """
+    topics = len(alpha)
+    here, chance = np.zeros(topics, np.float32), np.zeros(topics, np.float32)
+    present, place_of = np.zeros(topics, np.int32), np.zeros(topics, np.int32)
+    one, zero, prior = np.float32(1.0), np.float32(0.0), np.float32(eta)
+    for d in range(first, end):
+        # splitmix64 (Steele, Lea, Flood 2014), from a number of the article's own
+        state = np.uint64(seed) * np.uint64(0xD1342543DE82EF95)
+        state ^= np.uint64(offsets[d]) * np.uint64(0xBF58476D1CE4E5B9)
+        for k in range(topics):
+            here[k] = zero
+        for place in range(offsets[d], offsets[d + 1]):
+            if before[place] >= 0:
+                here[before[place]] += one
+        size = 0
+        for k in range(topics):
+            if here[k] > zero:
+                present[size] = k
+                place_of[k] = size
+                size += 1
+        place = offsets[d]
+        for entry in range(indptr[rows[d]], indptr[rows[d] + 1]):
+            word = ids[entry]
+            of_word = beta[word]
+            for _ in range(counts[entry]):
+                old = before[place]
+                total = zero
+                for i in range(size):
+                    k = present[i]
+                    value = here[k] * of_word[k]
+                    chance[i] = value
+                    total += value
+                rest_of_all = smooth[word]
+                if old >= 0:  # the use at hand counts neither for its article nor for its word
+                    with_prior = of_word[old] * totals[old]
+                    share = max(with_prior - one, prior) / with_prior
+                    left_out = of_word[old] * (here[old] - (here[old] - one) * share)
+                    chance[place_of[old]] -= left_out
+                    total -= left_out
+                    rest_of_all -= alpha[old] * of_word[old] * (one - share)
+                state += np.uint64(0x9E3779B97F4A7C15)
+                z = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+                z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+                z ^= z >> np.uint64(31)
+                left = np.float32(np.int64(z >> np.uint64(40))) * np.float32(2.0**-24) * (total + rest_of_all)
+                new = -1
+                if left < total:
+                    for i in range(size):
+                        left -= chance[i]
+                        if left < zero:
+                            new = present[i]
+                            break
+                if new < 0:
+                    left = max(left - total, zero)
+                    for k in range(topics):
+                        value = alpha[k] * of_word[k]
+                        if k == old:
+                            value *= share
+                        left -= value
+                        new = k
+                        if left < zero:
+                            break
+                after[place] = new
+                place += 1
+                if new == old:
+                    continue
+                if here[new] == zero:
+                    present[size] = new
+                    place_of[new] = size
+                    size += 1
+                here[new] += one
+                if old >= 0:
+                    here[old] -= one
+                    if here[old] == zero:
+                        size -= 1
+                        last = present[size]
+                        present[place_of[old]] = last
+                        place_of[last] = place_of[old]
+
+
+@compiled_fast
+def _move(
+    indptr: Places,
+    ids: Ints,
+    counts: Ints,
+    rows: Places,
+    offsets: Places,
+    before: Ints,
+    after: Ints,
+    first: int,
+    end: int,
+    by_word: Floats,
+) -> None:
+    """Move the uses of the words `first` to `end` from their topics before to those after, in `by_word`."""
+    for d in range(len(rows)):
+        place = offsets[d]
+        for entry in range(indptr[rows[d]], indptr[rows[d] + 1]):
+            word = ids[entry]
+            if word >= end:
+                break
+            if word >= first:
+                for use in range(place, place + counts[entry]):
+                    old, new = before[use], after[use]
+                    if old != new:
+                        if old >= 0:
+                            by_word[word, old] -= np.float32(1.0)
+                        by_word[word, new] += np.float32(1.0)
+            place += counts[entry]
+
+
+def _tally(offsets: Places, topic_of: Ints, topics: int) -> Floats:
+    """How many uses each article has of each topic, (articles, topics)."""
+    counts = np.zeros((len(offsets) - 1, topics), np.float32)
+    _count(offsets, topic_of, counts)
+    return counts
+
+
+@compiled_fast
+def _count(offsets: Places, topic_of: Ints, into: Floats) -> None:
+    for d in range(len(offsets) - 1):
+        for place in range(offsets[d], offsets[d + 1]):
+            into[d, topic_of[place]] += np.float32(1.0)
