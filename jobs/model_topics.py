@@ -70,10 +70,12 @@ def model_topics(run: Any, options: Any) -> None:
     from lib.topics import files
     from lib.topics import tables as topic_tables
     from lib.topics.articles import read_articles
-    from lib.topics.corpus import Documents, build_corpus, learn_phrases, spool_articles
+    from lib.topics.corpus import build_corpus
+    from lib.topics.documents import read_documents
     from lib.topics.history import carried, fading_of, history_of, start_of
     from lib.topics.model import chunk_size, fit_topics, infer_topics, training_articles
     from lib.topics.page import finished
+    from lib.topics.phrases import learn_phrases
     from lib.topics.sources import csv_files
     from lib.topics.summary import summarise
     from lib.topics.text import stop_words
@@ -81,20 +83,19 @@ def model_topics(run: Any, options: Any) -> None:
 
     paths = csv_files(options.articles or [run.settings.data / DEFAULT_ARTICLES])
     run.demo = run.demo or is_demo(paths)
-    spool = run.folder / "tokens.txt"
     with run.stage("reading", unit="articles") as advance:
         found = read_articles(paths, text=options.text, reject=run.reject, repaired=run.repaired)
-        documents = Documents(spool_articles(found, spool, advance), spool, options.text, run.reject)
+        documents = read_documents(found, run.folder, options.text, run.reject, advance)
 
     stop, stop_list = stop_words(run.settings.data, fetch=options.fetch)
     phrases = None
     if options.phrases:
-        with run.stage("phrases", len(documents), "articles") as advance:
+        with run.stage("phrases", 2 * len(documents), "articles") as advance:
             phrases = learn_phrases(documents, stop, advance)
     history = history_of(run.db, run.settings.data, run.date, demo=run.demo)
-    with run.stage("bags of words", len(documents), "articles") as advance:
+    with run.stage("bags of words", 2 * len(documents), "articles") as advance:
         corpus = build_corpus(documents, stop, phrases, advance, carried(history, options.start))
-    spool.unlink()
+    documents.close()
 
     training = len(training_articles(corpus))
     with run.stage("topics", training * options.passes, "articles") as advance:

@@ -15,7 +15,8 @@ R = TypeVar("R")
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for numba, kept on disk for the next process where there is a folder for it.
 
-    There is none where a service's user may write neither beside the code nor in a home of its own.
+    What is kept is as old as the function's own file: a change to a function in another file that it calls has to touch
+    this one too. There is no folder where a service's user may write neither beside the code nor in a home of its own.
     """
     return _compiled(function)
 
@@ -30,10 +31,11 @@ def compiled_fast(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _compiled(function: Callable[P, R], **how: Any) -> Callable[P, R]:
+    how |= {"nogil": True, "no_cfunc_wrapper": True}  # nobody calls them from C: less to compile
     try:
-        made: Callable[P, R] = numba.njit(nogil=True, cache=True, **how)(function)
+        made: Callable[P, R] = numba.njit(cache=True, **how)(function)
     except RuntimeError:
-        made = numba.njit(nogil=True, **how)(function)
+        made = numba.njit(**how)(function)
     return made
 
 
