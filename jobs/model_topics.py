@@ -11,25 +11,20 @@ from typing import Any
 
 import click
 
-from lib.command import job
+from lib.command import NumberOrAuto, job
 from lib.schedules import Schedule
 
 SCHEDULE = Schedule("sun 06:00", catch_up="latest", deadline="2h")
 DEFAULT_ARTICLES = "articles"  # in the data folder
+PLANNED = ("topics", "start", "engine", "passes", "seed", "text", "phrases")
 
 
 def plan(options: Any) -> list[str]:
     """What --dry-run prints."""
-    from lib.topics.sources import csv_files
+    from lib.topics.sources import csv_files, told
 
     files = csv_files(options.articles or [options.data / DEFAULT_ARTICLES])
-    size = sum(path.stat().st_size for path in files)
-    return [
-        *(f"reads {path}" for path in files),
-        f"{len(files)} files of {size / 2**20:.1f} MiB; {options.topics} topics, start: {options.start}, "
-        f"{options.passes} passes, seed {options.seed}, text: {options.text}, "
-        f"phrases: {'yes' if options.phrases else 'no'}",
-    ]
+    return [*told(files), ", ".join(f"{name}: {value}" for name, value in vars(options).items() if name in PLANNED)]
 
 
 def tables() -> list[Any]:
@@ -51,8 +46,13 @@ def tables() -> list[Any]:
 @click.option(
     "--text", type=click.Choice(["both", "title", "content"]), default="both", show_default=True, help="What to read."
 )
-@click.option("--topics", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many topics, K.")
-@click.option("--passes", type=click.IntRange(1, 1000), default=6, show_default=True, help="Passes over the corpus.")
+@click.option(
+    "--topics", type=NumberOrAuto(1, 1000), default=10, show_default=True, help='How many topics, or "auto": it tries.'
+)
+@click.option("--passes", type=click.IntRange(1, 1000), default=30, show_default=True, help="Passes, at most.")
+@click.option(
+    "--engine", type=click.Choice(["compiled", "gensim"]), default="compiled", show_default=True, help="Who trains."
+)
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of all that is random.")
 @click.option(
     "--start", type=click.Choice(["last", "fresh"]), default="last", show_default=True, help="Where training starts."
@@ -70,10 +70,12 @@ def model_topics(run: Any, options: Any) -> None:
     from lib.topics import files
     from lib.topics import tables as topic_tables
     from lib.topics.articles import read_articles
+    from lib.topics.choose import choose_topics, numbers_for, trying
     from lib.topics.corpus import build_corpus
     from lib.topics.documents import read_documents
     from lib.topics.history import carried, fading_of, history_of, start_of
-    from lib.topics.model import chunk_size, fit_topics, infer_topics, training_articles
+    from lib.topics.judgement import judge, judging
+    from lib.topics.model import fit_topics, infer_topics, work
     from lib.topics.page import finished
     from lib.topics.phrases import learn_phrases
     from lib.topics.sources import csv_files
@@ -97,40 +99,35 @@ def model_topics(run: Any, options: Any) -> None:
         corpus = build_corpus(documents, stop, phrases, advance, carried(history, options.start))
     documents.close()
 
-    training = len(training_articles(corpus))
-    with run.stage("topics", training * options.passes, "articles") as advance:
-        start = start_of(history, options.start, corpus, options.topics)
-        model = fit_topics(
-            corpus, topics=options.topics, passes=options.passes, seed=options.seed, advance=advance, start=start
-        )
+    numbers = numbers_for(options.topics, corpus, history.topics)
+    with run.stage("how many topics", trying(corpus, numbers), "articles") as advance:
+        choice = choose_topics(corpus, numbers, last=history.topics, seed=options.seed, advance=advance)
+    start = start_of(history, options.start, corpus, choice.topics)
+    how = {"passes": options.passes, "engine": options.engine, "start": start}
+    with run.stage("topics", work(corpus, **how), "articles") as advance:
+        model = fit_topics(corpus, topics=choice.topics, seed=options.seed, advance=advance, **how)
     with run.stage("weights", len(corpus), "articles") as advance:
         weights = infer_topics(model, corpus, advance)
+    with run.stage("judgement", judging(corpus), "articles") as advance:
+        judged = judge(model, corpus, choice, seed=options.seed, advance=advance)
     with run.stage("summary"):
-        summary, weeks = track(history, summarise(model, corpus, weights), model, corpus, weights)
+        summary, weeks = track(history, summarise(model, corpus, weights, judged.stability), model, corpus, weights)
         files.save_model(run.folder, model, corpus, weights, fading_of(history, options.start, corpus, model))
         known = topic_tables.seen_before(run.db, run.date)
         new = sum(article.id not in known for article in corpus.articles)
 
     if options.print_topics:
         run.lines = [words for _, words in model.print_topics(num_topics=-1, num_words=10)]
-    run.metrics = {
-        "articles": len(corpus),
-        "new_articles": new,
-        "tokens": corpus.tokens,
-        "vocabulary": len(corpus.dictionary),
-        "topics": files.topics_json(summary, weeks),
-        "coherence_npmi": summary.coherence,
-        "bound_per_word": summary.bound,
-    }
+    run.metrics = files.metrics(summary, weeks, judged, corpus, new)
     run.save(lambda db: topic_tables.save(db, run.id, run.date, corpus.articles, summary, weights, weeks))
     run.message = files.one_sentence(summary, len(corpus), new)
     with run.stage("charts"):
-        page = finished(summary, corpus, weeks, new=new, first_time=not known)
+        page = finished(summary, corpus, weeks, judged, new=new, first_time=not known)
     run.report(
         "model_topics.html",
-        packages=("gensim", "nltk", "numpy"),
+        packages=("gensim", "numba", "nltk", "numpy"),
         stop_list=stop_list,
-        settings=settings_list([*vars(options).items(), ("chunk size", chunk_size(training))]),
+        settings=settings_list(vars(options).items()),
         files=[shown(path) for path in paths],
         **page,
     )

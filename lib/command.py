@@ -24,6 +24,16 @@ from lib.streams import open_streams, print_json, print_lines
 COMMON = ("data", "reports", "date", "as_json", "quiet", "dry_run", "force")
 
 
+class NumberOrAuto(click.IntRange):
+    """A whole number within bounds, or the word "auto"."""
+
+    name = "integer or auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        """What click calls to read a value."""
+        return value if value == "auto" else super().convert(value, param, context)
+
+
 class JobCommand(click.Command):
     """A click command with nightdesk.toml behind its options and the desk's exit codes."""
 

@@ -9,16 +9,20 @@ number stays unless another is better by more than a standard error, so that it 
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lib.machine import cores
 from lib.topics.corpus import Corpus
 from lib.topics.lda import Bags
 from lib.topics.model import training_articles
 from lib.topics.quality import npmi
 from lib.topics.sampling import sample_topics
 from lib.topics.stability import matched, top_words
+
+Number = int | Literal["auto"]
 
 NUMBERS = (5, 7, 10, 14, 20, 28, 40)  # by about the square root of two
 LEAST_ARTICLES = 15  # a topic
@@ -55,29 +59,39 @@ class Choice:
     scores: list[tuple[float, float]]
 
 
-def numbers_for(articles: int, last: int | None) -> list[int]:
-    """The numbers worth trying on so many training articles, last week's among them."""
-    fitting = [each for each in NUMBERS if each * LEAST_ARTICLES <= articles] or [min(NUMBERS[0], max(1, articles))]
+def numbers_for(topics: Number, corpus: Corpus, last: int | None) -> list[int]:
+    """The numbers worth trying on these articles, last week's among them; the one that is given where one is."""
+    if topics != "auto":
+        return [topics]
+    articles = len(training_articles(corpus))
+    fitting = [each for each in NUMBERS if each * LEAST_ARTICLES <= articles] or [min(NUMBERS[0], articles)]
     return sorted({*fitting, *([last] if last else [])})
 
 
-def effort(articles: int, numbers: list[int]) -> int:
+def trying(corpus: Corpus, numbers: list[int]) -> int:
     """How many articles `choose_topics` will sweep over, for the progress."""
-    return len(numbers) * HALVES * SWEEPS * min(ARTICLES, max(1, articles // 2))
+    return HALVES * SWEEPS * _half(len(training_articles(corpus))) * (len(numbers) if len(numbers) > 1 else 0)
+
+
+def _half(articles: int) -> int:
+    return min(ARTICLES, max(1, articles // 2))
 
 
 def choose_topics(
     corpus: Corpus,
-    *,
     numbers: list[int],
+    *,
     last: int | None,
     seed: int,
-    threads: int,
+    threads: int | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Choice:
-    """Try each of `numbers`. The held-out articles play no part."""
+    """Try each of `numbers` and take one; nothing is tried where there is one. Held-out articles play no part."""
+    if len(numbers) == 1:
+        return Choice(numbers[0], [], [])
     training = np.array(training_articles(corpus))
-    trials = [_tried(corpus, training, topics, seed, threads, advance) for topics in numbers]
+    threads = threads or cores()
+    trials = [_tried(corpus, training, number, seed, threads, advance) for number in numbers]
     scores = _scores(trials)
     best, error = max(scores)
     near = [each.topics for each, (score, _) in zip(trials, scores, strict=True) if score >= best - error]
@@ -103,7 +117,7 @@ def _tried(
     threads: int,
     advance: Callable[[int], None],
 ) -> Trial:
-    size = min(ARTICLES, max(1, len(training) // 2))
+    size = _half(len(training))
     coherence, words = [], []
     for half in range(HALVES):
         rows = np.random.default_rng((seed, half)).choice(training, size, replace=False)  # the same for every number

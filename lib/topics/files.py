@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lib.errors import BadData, SourceUnavailable
 from lib.topics.corpus import Corpus, words_of
 from lib.topics.history import Fading
+from lib.topics.judgement import Judgement
 from lib.topics.kept import TOPICS, VOCABULARY, keep, read_kept
 from lib.topics.lda import Lda
 from lib.topics.summary import Summary
@@ -65,6 +66,21 @@ def load_model(folder: Path) -> Lda:
     return model
 
 
+def metrics(summary: Summary, weeks: Weeks, judged: Judgement, corpus: Corpus, new: int) -> dict[str, Any]:
+    """A run's figures; `new` articles are in no earlier run."""
+    return {
+        "articles": len(corpus),
+        "new_articles": new,
+        "tokens": corpus.tokens,
+        "vocabulary": len(corpus.dictionary),
+        "topics": topics_json(summary, weeks),
+        "coherence_npmi": summary.coherence,
+        "stability": judged.mean_stability,
+        "bound_per_word": summary.bound,
+        "fit_no_topic": judged.misfits.count,
+    }
+
+
 def topics_json(summary: Summary, weeks: Weeks) -> list[dict[str, Any]]:
     """The topics as `--json` shows them, the largest first."""
     return [
@@ -77,6 +93,7 @@ def topics_json(summary: Summary, weeks: Weeks) -> list[dict[str, Any]]:
             "words": [[word, weight] for word, weight in topic.words],
             "share": topic.share,
             "npmi": topic.npmi,
+            "stability": topic.stability,
         }
         for topic in summary.topics
     ]

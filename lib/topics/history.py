@@ -61,6 +61,11 @@ class History:
     next_id: int
     course: Course
 
+    @property
+    def topics(self) -> int | None:
+        """How many topics there were last week."""
+        return len(self.past.topics) if self.past else None
+
 
 def history_of(db: Database, data: Path, date: str, *, demo: bool) -> History:
     """The history of a run of `date`. What --force replaces, a run of the same date, is no part of it."""

@@ -39,10 +39,11 @@ def chunk_size(articles: int) -> int:
     return -(-articles // max(1, round(articles / CHUNK)))
 
 
-def work(corpus: Corpus, passes: int, engine: Engine, *, warm: bool) -> int:
+def work(corpus: Corpus, *, passes: int, engine: Engine, start: Floats | None) -> int:
     """How many articles `fit_topics` will read at most, for the progress."""
     articles = len(training_articles(corpus))
-    return articles * passes + (sweeps_to_come(articles, warm=warm) if engine == "compiled" else 0)
+    sweeps = sweeps_to_come(articles, warm=start is not None) if engine == "compiled" else 0
+    return articles * passes + sweeps
 
 
 def fit_topics(

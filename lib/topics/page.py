@@ -5,12 +5,16 @@ from statistics import NormalDist, median
 from typing import Any
 
 from lib.charts import shortened
-from lib.topics import figures, week_figures
+from lib.topics import figures, judgement_figures, week_figures
 from lib.topics.alignment import CONTINUES
+from lib.topics.articles import Article
+from lib.topics.choose import ARTICLES, HALVES
 from lib.topics.corpus import Corpus
 from lib.topics.figures import LABEL_CHARACTERS, NAME_CHARACTERS
+from lib.topics.judgement import Judgement
 from lib.topics.relevance import SHOWN_FIRST, STEPS
 from lib.topics.summary import HEADLINE_CHARACTERS, SHOWN, Summary, Topic
+from lib.topics.text import without_suffix
 from lib.topics.tracking import LEVEL, Gone, Tracked, Weeks
 
 LINES = 100  # topics without a card that have a line
@@ -44,7 +48,9 @@ class News:
     other_label: str = ""
 
 
-def finished(summary: Summary, corpus: Corpus, weeks: Weeks, *, new: int, first_time: bool) -> dict[str, Any]:
+def finished(
+    summary: Summary, corpus: Corpus, weeks: Weeks, judged: Judgement, *, new: int, first_time: bool
+) -> dict[str, Any]:
     """What the page shows. `new` articles are in no earlier run."""
     shown, others = summary.topics[:SHOWN], summary.topics[SHOWN:]
     news = _news(weeks, {topic.id for topic in shown})
@@ -56,6 +62,10 @@ def finished(summary: Summary, corpus: Corpus, weeks: Weeks, *, new: int, first_
         "weeks": weeks,
         "news": news[:LINES_OF_NEWS],
         "more_news": len(news[LINES_OF_NEWS:]),
+        "judged": judged,
+        "halves": HALVES,
+        "half": ARTICLES,
+        "misfits": _misfits(corpus, judged),
         "stable": stability(weeks),
         "continues": CONTINUES,
         "new": new,
@@ -73,6 +83,7 @@ def finished(summary: Summary, corpus: Corpus, weeks: Weeks, *, new: int, first_
             "time": figures.over_time(summary),
             "streams": week_figures.streams(weeks),
             "changes": week_figures.changes(weeks),
+            "numbers": judgement_figures.numbers(judged.choice),
         },
     }
 
@@ -139,16 +150,24 @@ def ordinal(number: int) -> str:
 
 
 def _headlines(topic: Topic) -> list[Headline]:
-    return [
-        Headline(
-            shortened(title, HEADLINE_CHARACTERS),
-            article.url if len(article.url) <= ADDRESS_CHARACTERS else None,
-            shortened(article.publication, NAME_CHARACTERS),
-            article.date,
-            weight,
-        )
-        for article, title, weight in topic.headlines
-    ]
+    return [_headline(article, title, weight) for article, title, weight in topic.headlines]
+
+
+def _headline(article: Article, title: str, weight: float) -> Headline:
+    return Headline(
+        shortened(title, HEADLINE_CHARACTERS),
+        article.url if len(article.url) <= ADDRESS_CHARACTERS else None,
+        shortened(article.publication, NAME_CHARACTERS),
+        article.date,
+        weight,
+    )
+
+
+def _misfits(corpus: Corpus, judged: Judgement) -> list[Headline]:
+    """The articles that fit least; `weight` is how much likelier their words were than by plain frequencies."""
+    found = [(corpus.articles[d], gain) for d, gain in judged.misfits.articles]
+    titles = [without_suffix(article.title, corpus.suffixes) or "(no title)" for article, _ in found]
+    return [_headline(article, title, gain) for (article, gain), title in zip(found, titles, strict=True)]
 
 
 def data_tables(summary: Summary, weeks: Weeks) -> dict[str, list[dict[str, Any]]]:
@@ -163,6 +182,7 @@ def data_tables(summary: Summary, weeks: Weeks) -> dict[str, list[dict[str, Any]
                 "npmi": topic.npmi,
                 "x": topic.x,
                 "y": topic.y,
+                "stability": topic.stability,
                 **weeks.row(topic.id),
                 **_change(weeks.topics[topic.id]),
             }

@@ -51,6 +51,12 @@ def csv_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
+def told(files: Sequence[Path]) -> list[str]:
+    """What --dry-run says of these files."""
+    size = sum(path.stat().st_size for path in files)
+    return [*(f"reads {path}" for path in files), f"{len(files)} files of {size / 2**20:.1f} MiB"]
+
+
 def tables_in(path: Path, repaired: Counter[str]) -> Iterator[tuple[str, Iterator[list[str]]]]:
     """The CSV tables in a file, each with its name and its lines, many at a time.
 

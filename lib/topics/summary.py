@@ -33,7 +33,8 @@ Floats = NDArray[np.float64]
 class Topic:
     """One topic. `id` is its number for good (lib.topics.tracking), `column` its place in this gensim model.
 
-    `words` are the ten likeliest with their probabilities.
+    `words` are the ten likeliest with their probabilities; `stability`, where it was looked at, is the part of them
+    that other draws of the articles have again.
     `share` is the part of all words that the model gives it; `x`, `y` its place on the map of topics.
     """
 
@@ -43,6 +44,7 @@ class Topic:
     words: list[tuple[str, float]]
     share: float
     npmi: float
+    stability: float | None
     headlines: list[tuple[Article, str, float]]  # with the title less its publication's name, and the weight
     x: float
     y: float
@@ -64,8 +66,10 @@ class Summary:
     dated: int
 
 
-def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> Summary:
-    """All that the report shows, from the model and each article's weights, shape (articles, topics).
+def summarise(
+    model: LdaModel, corpus: Corpus, weights: NDArray[np.float32], stability: Sequence[float] | None = None
+) -> Summary:
+    """All that the report shows, from the model, each article's weights, shape (articles, topics), and the stability.
 
     The topics have their columns for numbers.
     """
@@ -88,6 +92,7 @@ def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> 
             words=[(corpus.dictionary[word], round(float(beta[k, word]), 6)) for word in top[k]],
             share=round(float(shares[k]), 6),
             npmi=round(float(coherence[k]), 6),
+            stability=None if stability is None else stability[k],
             headlines=_headlines(corpus, weights[:, k], lengths),
             x=float(places[k, 0]),
             y=float(places[k, 1]),

@@ -66,7 +66,8 @@ def weeks(db: sqlite_utils.Database) -> None:
     """What a topic is from week to week: `topic` is a number for good, `column` its place in that run's gensim model.
 
     `share_error` is the standard error of `share`; `distance` the one from the topic as the run before had it;
-    `labelled` the date it got its label. Rows from before have NULL there: their `topic` is the model's column.
+    `labelled` the date it got its label; `stability` which part of its ten words other draws of the articles have.
+    Rows from before have NULL there: their `topic` is the model's column.
     """
     columns: dict[str, Any] = {
         "column": int,
@@ -76,6 +77,7 @@ def weeks(db: sqlite_utils.Database) -> None:
         "labelled": str,
         "share_error": float,
         "distance": float,
+        "stability": float,
     }
     for name, kind in columns.items():
         db.table("topics").add_column(name, kind)
@@ -193,6 +195,7 @@ def save(db: sqlite_utils.Database, run: int, date: str, articles: Any, summary:
             "label": topic.label,
             "share": topic.share,
             "npmi": topic.npmi,
+            "stability": topic.stability,
             "x": topic.x,
             "y": topic.y,
             **weeks.row(topic.id),

@@ -22,9 +22,9 @@ from lib.files import mark_as_demo
 from lib.runs import Outcome
 from lib.settings import Settings
 from lib.store import open_store, table, writing
-from lib.topics import figures
+from lib.topics import figures, judgement_figures, week_figures
 from lib.topics.page import ADDRESS_CHARACTERS, finished
-from tests.lib.topics.made import HOSTILE, article, made_corpus, made_summary, made_topic, made_weeks
+from tests.lib.topics.made import HOSTILE, article, made_corpus, made_judgement, made_summary, made_topic, made_weeks
 
 MADRID = ZoneInfo("Europe/Madrid")
 MOMENT = datetime(2026, 7, 5, 22, 30, tzinfo=UTC)  # the next day in Madrid
@@ -155,7 +155,10 @@ def topics_page(text: str = "plain", url: str = "", demo: bool = False) -> str:
         rejected={text: 3},
         repaired={text: 1},
         stages={text: 1.5},
-        **{**finished(summary, corpus, made_weeks(summary), new=2, first_time=False), "charts": CHARTS},
+        **{
+            **finished(summary, corpus, made_weeks(summary), made_judgement(summary), new=2, first_time=False),
+            "charts": CHARTS,
+        },
         stop_list=text,
         settings=[(text, text)],
         files=[text],
@@ -169,6 +172,9 @@ def _charts() -> dict[str, Any]:
         "map": figures.distance_map(summary),
         "publications": figures.publication_heat(summary),
         "time": figures.over_time(summary),
+        "streams": week_figures.streams(made_weeks(summary, before=2)),
+        "changes": week_figures.changes(made_weeks(summary, before=2)),
+        "numbers": judgement_figures.numbers(made_judgement(summary, tried=True).choice),
     }
 
 

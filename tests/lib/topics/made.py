@@ -8,9 +8,12 @@ import numpy as np
 from gensim.corpora import Dictionary
 
 from lib.topics.articles import Article
+from lib.topics.choose import Choice, Trial
 from lib.topics.corpus import Corpus
 from lib.topics.history import History, Past, PastTopic
+from lib.topics.judgement import Judgement
 from lib.topics.kept import Kept
+from lib.topics.misfits import Misfits
 from lib.topics.relevance import STEPS, RelevantWord
 from lib.topics.summary import Summary, Topic
 from lib.topics.tables import Course
@@ -109,6 +112,7 @@ def made_topic(id: int, words: Sequence[str] = ("ship", "sail", "tide"), **what:
         "words": [(word, round(0.2 / (rank + 1), 6)) for rank, word in enumerate(words)],
         "share": 0.5,
         "npmi": 0.1,
+        "stability": 0.75,
         "headlines": [],
         "x": float(id),
         "y": -0.5,
@@ -179,4 +183,14 @@ def made_summary(topics: Sequence[Topic], publications: Sequence[str] = ("Paper"
         periods=[(f"2024-{month + 1:02d}", 5, shares) for month in range(periods)],
         period="month",
         dated=5 * periods,
+    )
+
+
+def made_judgement(summary: Summary, misfits: Sequence[tuple[int, float]] = (), tried: bool = False) -> Judgement:
+    """A judgement of these topics: three quarters of their words found again, these articles fitting none."""
+    trials = [Trial(number, [0.1, 0.2, 0.3], [0.5, 0.6, 0.7]) for number in (5, 10)] if tried else []
+    return Judgement(
+        stability=[0.75] * len(summary.topics),
+        misfits=Misfits(judged=20, count=len(misfits), articles=list(misfits), median=0.5),
+        choice=Choice(len(summary.topics), trials, [(0.4, 0.1), (0.6, 0.1)][: len(trials)]),
     )

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
@@ -92,6 +92,7 @@ def test_planted_permutations_births_and_deaths_are_all_recovered(seed: int, top
 
 
 @given(seed=SEEDS, others=st.integers(0, 8))
+@example(seed=1410, others=7)
 @settings(max_examples=60, deadline=None)
 def test_a_topic_whose_words_are_divided_over_two_has_split_and_the_other_way_round_they_have_merged(
     seed: int, others: int

@@ -40,6 +40,7 @@ def test_topics_as_json_are_the_largest_first_with_words_and_weights() -> None:
         "words": [["ship", 0.2], ["sail", 0.1], ["tide", 0.066667]],
         "share": 0.625,
         "npmi": 0.1,
+        "stability": 0.75,
     }
 
 

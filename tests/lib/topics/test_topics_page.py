@@ -11,19 +11,20 @@ import pytest
 
 from lib.charts import shortened
 from lib.pages import render
+from lib.topics.judgement import Judgement
 from lib.topics.page import ADDRESS_CHARACTERS, LINES, finished
 from lib.topics.relevance import STEPS
 from lib.topics.summary import HEADLINE_CHARACTERS, SHOWN, Summary
 from lib.topics.tables import LOOKED_BACK
 from lib.topics.tracking import Weeks
-from tests.lib.topics.made import HOSTILE, article, made_corpus, made_summary, made_topic, made_weeks
+from tests.lib.topics.made import HOSTILE, article, made_corpus, made_judgement, made_summary, made_topic, made_weeks
 from tests.lib.walked import marked, told
 
 UTC = ZoneInfo("UTC")
 TEN = tuple(f"international_relation_{place}" for place in range(10))
 
 
-def page(summary: Summary, weeks: Weeks | None = None, **what: Any) -> str:
+def page(summary: Summary, weeks: Weeks | None = None, judged: Judgement | None = None, **what: Any) -> str:
     """The page of these topics."""
     values: dict[str, Any] = {
         "run": SimpleNamespace(id=7, job="model_topics", date="2026-07-05", message="Done.", folder="x"),
@@ -34,7 +35,14 @@ def page(summary: Summary, weeks: Weeks | None = None, **what: Any) -> str:
         "stop_list": "a list",
         "settings": [],
         "files": ["a.csv"],
-        **finished(summary, made_corpus([["ship", "sail"]]), weeks or made_weeks(summary), new=1, first_time=True),
+        **finished(
+            summary,
+            made_corpus([["ship", "sail"]]),
+            weeks or made_weeks(summary),
+            judged or made_judgement(summary),
+            new=1,
+            first_time=True,
+        ),
         **what,
     }
     return render("model_topics.html", zone=UTC, **values)
@@ -137,7 +145,7 @@ def test_what_strangers_write_stays_text(kind: str) -> None:
 def test_the_tables_beside_the_page_have_all_topics_and_their_words() -> None:
     summary = large(30, str, periods=3)
     weeks = made_weeks(summary, before=2)
-    tables = finished(summary, made_corpus([["a"]]), weeks, new=0, first_time=False)["tables"]
+    tables = finished(summary, made_corpus([["a"]]), weeks, made_judgement(summary), new=0, first_time=False)["tables"]
     assert {name: len(rows) for name, rows in tables.items()} == {
         "topics": 30,
         "topic_words": 300,
