@@ -19,7 +19,7 @@ CONTINUES = 0.6
 # A topic without a match came out of one that is nearer than NEAR, and that it makes up, together with that one's
 # continuation, better by GAIN than the continuation does alone. Measured on made topics of 4,000 words and 400 to
 # 20,000 uses, one of them parted by its words between 30:70 and 70:30: the part gained 0.07 to 0.45, and lay 0.41 to
-# 0.70 away; an unrelated new topic, which shares a frequent word at times, lay 0.77 away or more and gained 0.05 at most.
+# 0.70 away; an unrelated new topic, with a frequent word in common at times, lay 0.77 away and gained 0.05 at most.
 NEAR, GAIN = 0.74, 0.03
 CANDIDATES = 3  # of the topics that are near, so many are tried
 MIXTURES = (0.3, 0.5, 0.7)  # parts of the one topic in a mixture of two
