@@ -33,7 +33,9 @@ PART_OF_TIME = 5  # so many times as fast as tomotopy ours has to be as good
 def build(paths: list[Path], folder: Path) -> Any:
     """The corpus, as the job builds it with its own settings."""
     from lib.topics.articles import read_articles
-    from lib.topics.corpus import Documents, build_corpus, learn_phrases, spool_articles
+    from lib.topics.corpus import build_corpus
+    from lib.topics.documents import read_documents
+    from lib.topics.phrases import learn_phrases
     from lib.topics.sources import csv_files
     from lib.topics.text import stop_words
 
@@ -43,9 +45,8 @@ def build(paths: list[Path], folder: Path) -> Any:
     def reject(*_: Any, **__: Any) -> None:
         pass
 
-    spool = folder / "tokens.txt"
     found = read_articles(csv_files(paths), text="both", reject=reject, repaired=Counter())
-    documents = Documents(spool_articles(found, spool, advance), spool, "both", reject)
+    documents = read_documents(found, folder, "both", reject, advance)
     stop, _ = stop_words(folder, fetch=False)
     return build_corpus(documents, stop, learn_phrases(documents, stop, advance), advance)
 

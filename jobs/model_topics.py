@@ -26,8 +26,9 @@ def plan(options: Any) -> list[str]:
     size = sum(path.stat().st_size for path in files)
     return [
         *(f"reads {path}" for path in files),
-        f"{len(files)} files of {size / 2**20:.1f} MiB; {options.topics} topics, {options.passes} passes, "
-        f"seed {options.seed}, text: {options.text}, phrases: {'yes' if options.phrases else 'no'}",
+        f"{len(files)} files of {size / 2**20:.1f} MiB; {options.topics} topics, start: {options.start}, "
+        f"{options.passes} passes, seed {options.seed}, text: {options.text}, "
+        f"phrases: {'yes' if options.phrases else 'no'}",
     ]
 
 
@@ -53,6 +54,9 @@ def tables() -> list[Any]:
 @click.option("--topics", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many topics, K.")
 @click.option("--passes", type=click.IntRange(1, 1000), default=6, show_default=True, help="Passes over the corpus.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True, help="Of all that is random.")
+@click.option(
+    "--start", type=click.Choice(["last", "fresh"]), default="last", show_default=True, help="Where training starts."
+)
 @click.option("--phrases/--no-phrases", default=True, show_default=True, help="Join common pairs, as white_house.")
 @click.option(
     "--fetch/--no-fetch", default=True, show_default=True, help="Fetch NLTK's stop words where they are missing."
@@ -66,37 +70,44 @@ def model_topics(run: Any, options: Any) -> None:
     from lib.topics import files
     from lib.topics import tables as topic_tables
     from lib.topics.articles import read_articles
-    from lib.topics.corpus import Documents, build_corpus, learn_phrases, spool_articles
+    from lib.topics.corpus import build_corpus
+    from lib.topics.documents import read_documents
+    from lib.topics.history import carried, fading_of, history_of, start_of
     from lib.topics.model import chunk_size, fit_topics, infer_topics, training_articles
     from lib.topics.page import finished
+    from lib.topics.phrases import learn_phrases
     from lib.topics.sources import csv_files
     from lib.topics.summary import summarise
     from lib.topics.text import stop_words
+    from lib.topics.tracking import track
 
     paths = csv_files(options.articles or [run.settings.data / DEFAULT_ARTICLES])
     run.demo = run.demo or is_demo(paths)
-    spool = run.folder / "tokens.txt"
     with run.stage("reading", unit="articles") as advance:
         found = read_articles(paths, text=options.text, reject=run.reject, repaired=run.repaired)
-        documents = Documents(spool_articles(found, spool, advance), spool, options.text, run.reject)
+        documents = read_documents(found, run.folder, options.text, run.reject, advance)
 
     stop, stop_list = stop_words(run.settings.data, fetch=options.fetch)
     phrases = None
     if options.phrases:
-        with run.stage("phrases", len(documents), "articles") as advance:
+        with run.stage("phrases", 2 * len(documents), "articles") as advance:
             phrases = learn_phrases(documents, stop, advance)
-    with run.stage("bags of words", len(documents), "articles") as advance:
-        corpus = build_corpus(documents, stop, phrases, advance)
-    spool.unlink()
+    history = history_of(run.db, run.settings.data, run.date, demo=run.demo)
+    with run.stage("bags of words", 2 * len(documents), "articles") as advance:
+        corpus = build_corpus(documents, stop, phrases, advance, carried(history, options.start))
+    documents.close()
 
     training = len(training_articles(corpus))
     with run.stage("topics", training * options.passes, "articles") as advance:
-        model = fit_topics(corpus, topics=options.topics, passes=options.passes, seed=options.seed, advance=advance)
+        start = start_of(history, options.start, corpus, options.topics)
+        model = fit_topics(
+            corpus, topics=options.topics, passes=options.passes, seed=options.seed, advance=advance, start=start
+        )
     with run.stage("weights", len(corpus), "articles") as advance:
         weights = infer_topics(model, corpus, advance)
     with run.stage("summary"):
-        summary = summarise(model, corpus, weights)
-        files.save_model(run.folder, model, corpus, weights)
+        summary, weeks = track(history, summarise(model, corpus, weights), model, corpus, weights)
+        files.save_model(run.folder, model, corpus, weights, fading_of(history, options.start, corpus, model))
         known = topic_tables.seen_before(run.db, run.date)
         new = sum(article.id not in known for article in corpus.articles)
 
@@ -107,14 +118,14 @@ def model_topics(run: Any, options: Any) -> None:
         "new_articles": new,
         "tokens": corpus.tokens,
         "vocabulary": len(corpus.dictionary),
-        "topics": files.topics_json(summary),
+        "topics": files.topics_json(summary, weeks),
         "coherence_npmi": summary.coherence,
         "bound_per_word": summary.bound,
     }
-    run.save(lambda db: topic_tables.save(db, run.id, run.date, corpus.articles, summary, weights))
+    run.save(lambda db: topic_tables.save(db, run.id, run.date, corpus.articles, summary, weights, weeks))
     run.message = files.one_sentence(summary, len(corpus), new)
     with run.stage("charts"):
-        page = finished(summary, corpus, new=new, first_time=not known)
+        page = finished(summary, corpus, weeks, new=new, first_time=not known)
     run.report(
         "model_topics.html",
         packages=("gensim", "nltk", "numpy"),
@@ -126,11 +137,14 @@ def model_topics(run: Any, options: Any) -> None:
 
 
 def demo(data: Path) -> list[list[str]]:
-    """Write demo articles under `data`; returns the options of one run that reads them."""
-    from lib.topics.demo import write_demo_articles
+    """Write demo articles of three weeks under `data`; returns the options of a run each."""
+    from lib.topics.demo import SUNDAYS, write_demo_weeks
 
-    path = write_demo_articles(data / "articles")
-    return [["--articles", str(path), "--passes", "40", "--no-fetch"]]
+    paths = write_demo_weeks(data / "articles")
+    return [
+        ["--articles", str(path), "--date", str(day), "--passes", "40", "--no-fetch"]
+        for path, day in zip(paths, SUNDAYS, strict=True)
+    ]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Functions compiled by numba: without Python's lock, and kept on disk for the next process where there is a place."""
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, ParamSpec, TypeVar
 
 import numba
@@ -13,7 +15,8 @@ R = TypeVar("R")
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for numba, kept on disk for the next process where there is a folder for it.
 
-    There is none where a service's user may write neither beside the code nor in a home of its own.
+    What is kept is as old as the function's own file: a change to a function in another file that it calls has to touch
+    this one too. There is no folder where a service's user may write neither beside the code nor in a home of its own.
     """
     return _compiled(function)
 
@@ -33,7 +36,7 @@ def compiled_part(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _compiled(function: Callable[P, R], **how: Any) -> Callable[P, R]:
-    how = {"nogil": True, "no_cfunc_wrapper": True, **how}
+    how |= {"nogil": True, "no_cfunc_wrapper": True}  # nobody calls them from C: less to compile
     try:
         made: Callable[P, R] = numba.njit(cache=True, **how)(function)
     except RuntimeError:
@@ -47,6 +50,15 @@ def in_threads(work: Callable[..., None], parts: Sequence[Sequence[Any]], thread
         for part in parts:
             work(*part)
         return
-    with ThreadPoolExecutor(min(threads, len(parts))) as pool:
-        for done in [pool.submit(work, *part) for part in parts]:
-            done.result()
+    running = [_pool(threads).submit(work, *part) for part in parts]
+    for each in running:
+        each.result()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads)
+
+
+# A forked child has the pools, and none of their threads.
+os.register_at_fork(after_in_child=_pool.cache_clear)

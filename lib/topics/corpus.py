@@ -1,35 +1,27 @@
-"""From articles to bags of words: tokens on disk, phrases, a dictionary, and the bags as one sparse matrix.
+"""From articles to bags of words: a dictionary, and the bags as one sparse matrix, large ones on disk."""
 
-The tokens are written to a spool file and read again for each pass, so that memory holds the bags and no texts.
-"""
-
-from array import array
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+import mmap
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from gensim.corpora import Dictionary
-from gensim.models.phrases import FrozenPhrases, Phrases
 from numpy.typing import NDArray
 
 from lib.errors import BadData
-from lib.topics.articles import Article, Reject, Text
-from lib.topics.text import BREAK, publication_suffixes, tokenise, without_suffix
+from lib.progress import Advance
+from lib.topics.articles import Article
+from lib.topics.bags import Column, Frequencies, bags_of
+from lib.topics.documents import Documents
+from lib.topics.hashed import Ids
+from lib.topics.phrases import Phrases
 
-Advance = Any  # Callable[[int], None]; progress by the number of articles just done
-
-PLACEHOLDER_TITLES = 5  # so many articles with the same short body: the body is a placeholder
-# A pair is a phrase where its normalised pointwise mutual information (Bouma 2009) is at least this. Tried on training
-# articles: gensim's default score of 10 joins "mln_dlrs" and breaks topics up; 0.7 leaves names and fixed expressions.
-PHRASE_NPMI = 0.7
-PHRASE_COUNT = 20  # and it stands in the corpus so often
 # A word has to stand in at least this share of the articles (and five of them), and at most that one.
 LEAST_SHARE, MOST_SHARE = 0.001, 0.2
 MOST_WORDS = 100_000
 HELD_OUT = 20  # every twentieth article, by the last digits of its id, is kept from training
+ROWS = 10_000  # articles looked at together
 
 
 @dataclass(frozen=True)
@@ -37,10 +29,10 @@ class Corpus:
     """Bags of words as a sparse matrix in CSR form.
 
     Article d's word ids are `ids[indptr[d]:indptr[d + 1]]` (int32, ascending), how often each stands there, `counts`
-    (int32). `held_out` is a bool an article.
+    (int32); both are read-only maps of files where they are large. `held_out` is a bool an article.
     """
 
-    articles: list[Article]
+    articles: Sequence[Article]
     dictionary: Dictionary
     indptr: NDArray[np.int64]
     ids: NDArray[np.int32]
@@ -59,139 +51,132 @@ class Corpus:
         a, b = self.indptr[d], self.indptr[d + 1]
         return list(zip(self.ids[a:b].tolist(), self.counts[a:b].tolist(), strict=True))
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Words in each article's bag."""
-        sums = np.concatenate([[0], np.cumsum(self.counts, dtype=np.int64)])
-        lengths: NDArray[np.int64] = sums[self.indptr[1:]] - sums[self.indptr[:-1]]
+        lengths = np.zeros(len(self), np.int64)
+        for start in range(0, len(self), ROWS):
+            ends = self.indptr[start : start + ROWS + 1]
+            sums = np.concatenate([[0], np.cumsum(self.counts[ends[0] : ends[-1]], dtype=np.int64)])
+            lengths[start : start + ROWS] = np.diff(sums[ends - ends[0]])
+            self.release()
         return lengths
 
     @property
     def tokens(self) -> int:
         """Words in all bags."""
-        return int(self.counts.sum())
+        return int(self.lengths.sum())
+
+    def uses(self) -> NDArray[np.int64]:
+        """How often each word stands in all bags, (words,)."""
+        return np.array([self.dictionary.cfs.get(word, 0) for word in range(len(self.dictionary))], np.int64)
+
+    def release(self) -> None:
+        """Give the memory back that reading mapped bags has filled; they stay on disk and are read anew."""
+        for array in (self.ids, self.counts):
+            if isinstance(array, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+                array._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
 
 
-def spool_articles(articles: Iterable[Article], spool: Path, advance: Advance) -> list[Article]:
-    """Write each article's content as a line of tokens; returns the articles without their contents."""
-    kept: list[Article] = []
-    with spool.open("w", encoding="utf-8") as file:
-        for article in articles:
-            file.write(" ".join(tokenise(article.content)) + "\n")
-            article.content = ""
-            kept.append(article)
-            advance(1)
-    return kept
-
-
-class Documents:
-    """The articles as lists of tokens, read from the spool as often as asked."""
-
-    def __init__(self, articles: Sequence[Article], spool: Path, text: Text, reject: Reject) -> None:
-        self.suffixes = publication_suffixes([a.title for a in articles], [a.publication for a in articles])
-        bodies = Counter(article.short_body for article in articles if article.short_body)
-        self._common = {body for body, count in bodies.items() if count >= PLACEHOLDER_TITLES}
-        self._all, self._spool, self._text = articles, spool, text
-        self.articles = [each for each in articles if not self._has_placeholder(each)]
-        for each in articles:
-            if self._has_placeholder(each):
-                reject("placeholder", file=each.file, line=each.line, title=each.title, text=each.short_body)
-        if not self.articles:
-            raise BadData(f"all {len(articles)} articles hold the same few words; expected articles that differ")
-
-    def _has_placeholder(self, article: Article) -> bool:
-        return self._text != "title" and article.short_body in self._common
-
-    def __len__(self) -> int:
-        return len(self.articles)
-
-    def __iter__(self) -> Iterator[list[str]]:
-        with self._spool.open(encoding="utf-8") as file:
-            for article, line in zip(self._all, file, strict=True):
-                if self._has_placeholder(article):
-                    continue
-                tokens: list[str] = []
-                if self._text != "content":
-                    tokens = [*tokenise(without_suffix(article.title, self.suffixes)), BREAK]
-                if self._text != "title":
-                    tokens += line.split()
-                yield tokens
-
-
-def learn_phrases(documents: Documents, stop_words: frozenset[str], advance: Advance) -> FrozenPhrases:
-    """Pairs of words that stand together far more often than apart (gensim's Phrases); stop words may stand inside."""
-    words = stop_words | {BREAK}
-    counted = _counted(documents, advance)
-    phrases = Phrases(
-        counted, min_count=PHRASE_COUNT, threshold=PHRASE_NPMI, scoring="npmi", connector_words=words
-    ).freeze()
-    phrases.phrasegrams = {
-        phrase: score for phrase, score in phrases.phrasegrams.items() if BREAK not in phrase.split("_")
-    }
-    return phrases
+def words_of(corpus: Corpus) -> list[str]:
+    """The corpus's words by id."""
+    return [corpus.dictionary[word] for word in range(len(corpus.dictionary))]
 
 
 def build_corpus(
-    documents: Documents, stop_words: frozenset[str], phrases: FrozenPhrases | None, advance: Advance
+    documents: Documents,
+    stop_words: frozenset[str],
+    phrases: Phrases | None,
+    advance: Advance,
+    carried: Collection[str] = (),
 ) -> Corpus:
-    """Dictionary and bags of words. Raises BadData where the cuts leave no word."""
-    dictionary = Dictionary()
-    indptr, ids, counts = array("q", [0]), array("i"), array("i")
-    for tokens in _counted(documents, advance):
-        joined = phrases[tokens] if phrases is not None else tokens
-        words = [word for word in joined if len(word) > 1 and word not in stop_words]
-        for word, count in dictionary.doc2bow(words, allow_update=True):
-            ids.append(word)
-            counts.append(count)
-        indptr.append(len(ids))
-    before = dict(dictionary.items())
+    """Dictionary and bags of words. Raises BadData where the cuts leave no word. Progress tells each article twice.
+
+    Words are numbered by the first article that has them and, within it, by the alphabet. `carried` words stay whatever
+    their counts (0 too, at the end) unless the stop list or the upper cut takes them.
+    """
+    vocabulary = documents.vocabulary
+    wanted = vocabulary.characters() > 1
+    stops = vocabulary.ids_of(sorted(stop_words))
+    wanted[stops[stops >= 0]] = False
+    found = Frequencies(len(vocabulary))
+    for ids, ends in documents.spool.pieces():
+        found.count(*(phrases.join(ids, ends) if phrases is not None else (ids, ends)))
+        advance(len(ends))
+    articles = np.where(wanted, found.articles, 0)
     # five articles, or a thousandth of them; of a few articles, a tenth
     least = max(min(5, len(documents) // 10), round(LEAST_SHARE * len(documents)), 1)
-    most = _most_share(dictionary, least, len(documents))
-    dictionary.filter_extremes(least, most, keep_n=MOST_WORDS)
-    rows = _csr(dictionary, before, indptr, ids, counts)
-    if len(dictionary) == 0:
+    most = _most_share(articles[articles >= least], len(documents))
+    old = sorted(word for word in set(carried) if len(word) > 1 and word not in stop_words)
+    chosen, absent = _chosen(documents, articles, found.first, least, int(most * len(documents)), old)
+
+    words = vocabulary.words(chosen) + absent
+    if not len(chosen):
         raise BadData(
             f"no word of the {len(documents)} articles is left to make topics of once stop and rare words are gone"
         )
-    held_out = np.array([int(each.id, 16) % HELD_OUT == 0 for each in documents.articles])
+    dictionary = Dictionary()
+    dictionary.token2id = {word: number for number, word in enumerate(words)}
+    nothing = [0] * len(absent)
+    dictionary.dfs = dict(enumerate(articles[chosen].tolist() + nothing))
+    dictionary.cfs = dict(enumerate(found.uses[chosen].tolist() + nothing))
+    dictionary.num_docs = len(documents)
+    dictionary.num_nnz, dictionary.num_pos = int(articles.sum()), int(found.uses[wanted].sum())
+
+    new_ids = np.full(len(vocabulary), -1, np.int32)
+    new_ids[chosen] = np.arange(len(chosen))
+    entries = int(articles[chosen].sum())
+    all_ids, all_counts = Column(documents.folder, entries), Column(documents.folder, entries)
+    indptr = np.zeros(len(documents) + 1, np.int64)
+    done = 0
+    for ids, ends in documents.spool.pieces():
+        joined = phrases.join(ids, ends) if phrases is not None else (ids, ends)
+        bag_ids, counts, sizes = bags_of(*joined, new_ids, len(words))
+        all_ids.put(bag_ids)
+        all_counts.put(counts)
+        indptr[done + 1 : done + 1 + len(sizes)] = sizes
+        done += len(sizes)
+        advance(len(ends))
     return Corpus(
         documents.articles,
         dictionary,
-        *rows,
-        held_out=held_out,
-        phrases=len(phrases.phrasegrams) if phrases is not None else 0,
+        np.cumsum(indptr),
+        all_ids.array(),
+        all_counts.array(),
+        held_out=documents.articles.ids % HELD_OUT == 0,
+        phrases=len(phrases) if phrases is not None else 0,
         suffixes=documents.suffixes,
         least=least,
         most_share=most,
     )
 
 
-def _csr(
-    dictionary: Dictionary, before: dict[int, str], indptr: "array[int]", ids: "array[int]", counts: "array[int]"
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
-    """The bags with the ids that the dictionary has after its cuts; `before` has the words by their first ids."""
-    new_id = np.full(max(before, default=-1) + 1, -1, np.int32)
-    for old, word in before.items():
-        new_id[old] = dictionary.token2id.get(word, -1)
-    all_ids = new_id[np.frombuffer(ids, np.int32)] if ids else np.empty(0, np.int32)
-    kept = all_ids >= 0
-    ends = np.concatenate([[0], np.cumsum(kept)])[np.frombuffer(indptr, np.int64)]
-    kept_ids, kept_counts = all_ids[kept], np.frombuffer(counts, np.int32)[kept] if counts else np.empty(0, np.int32)
-    order = np.lexsort((kept_ids, np.repeat(np.arange(len(ends) - 1), np.diff(ends))))
-    return ends.astype(np.int64), kept_ids[order], kept_counts[order]
+def _chosen(
+    documents: Documents, articles: NDArray[np.int64], first: Ids, least: int, most: int, carried: list[str]
+) -> tuple[Ids, list[str]]:
+    """The numbers of the words that stay, in the order of their new ids, and the carried words that no article has.
+
+    As gensim's filter_extremes has it: of words as frequent as each other, those that come first stay.
+    """
+    vocabulary = documents.vocabulary
+    numbers = vocabulary.ids_of(carried)
+    known = np.zeros(len(vocabulary), np.bool_)
+    known[numbers[numbers >= 0]] = True
+    stays = (articles >= least) | (known & (articles > 0))
+    candidates = np.flatnonzero(stays & (articles <= most)).astype(np.int32)
+    words = np.array(vocabulary.words(candidates), object)
+    candidates = candidates[np.lexsort((np.argsort(np.argsort(words, kind="stable")), first[candidates]))]
+    rank = np.lexsort((-articles[candidates], ~known[candidates]))  # both sorts are stable
+    chosen = candidates[np.sort(rank[:MOST_WORDS])]
+    absent = [
+        word for word, number in zip(carried, numbers.tolist(), strict=True) if number < 0 or articles[number] == 0
+    ]
+    return chosen, absent
 
 
-def _most_share(dictionary: Dictionary, least: int, articles: int) -> float:
+def _most_share(frequencies: NDArray[np.int64], articles: int) -> float:
     """The upper cut: MOST_SHARE, unless it would take most words, as in a small corpus or one about a single thing."""
-    frequencies = [count for count in dictionary.dfs.values() if count >= least]
     for share in (MOST_SHARE, 0.5, 0.9):
-        if sum(count <= share * articles for count in frequencies) >= max(1, len(frequencies) / 2):
+        if (frequencies <= share * articles).sum() >= max(1, len(frequencies) / 2):
             return share
     return 1.0
-
-
-def _counted(documents: Iterable[list[str]], advance: Advance) -> Iterator[list[str]]:
-    for tokens in documents:
-        yield tokens
-        advance(1)

@@ -63,10 +63,8 @@ def exp_digamma(x: Floats, into: Floats, bits: Ints, room: Floats) -> None:
 
 
 @compiled_part
-def _normalise(block: Floats, size: int, theta: Floats, floor: np.float32, norm: Floats) -> None:
-    """norm_j = floor + Σ_k θ_k β_kj, four topics at a time; `block` is (topics in fours, words in sixteens)."""
-    for j in range(size):
-        norm[j] = floor
+def _normalise(block: Floats, size: int, theta: Floats, norm: Floats) -> None:
+    """Add Σ_k θ_k β_kj to norm_j, four topics at a time; `block` is (topics in fours, words in sixteens)."""
     for k in range(0, block.shape[0], 4):
         t0, t1, t2, t3 = theta[k], theta[k + 1], theta[k + 2], theta[k + 3]
         b0, b1, b2, b3 = block[k, :size], block[k + 1, :size], block[k + 2, :size], block[k + 3, :size]
@@ -139,6 +137,8 @@ def infer(
             for k in range(fours):
                 block[k, j] = of_word[k]
             count[j] = counts[a + j]
+        for j in range(size):
+            norm[j] = 0.0
         for j in range(words, size):
             count[j] = 0.0
             for k in range(fours):
@@ -153,9 +153,10 @@ def infer(
             # gensim's epsilon in the scale of weights that aren't divided by exp(ψ(Σγ)) ≈ Σγ − ½ + 1/24Σγ
             scale = total - _HALF + _24TH / total
             floor = _EPSILON * (scale if scale > _LEAST_SCALE else _LEAST_SCALE)
-            _normalise(block, size, weight, floor, norm)
+            _normalise(block, size, weight, norm)
             for j in range(size):
-                share[j] = count[j] / norm[j]
+                share[j] = count[j] / (norm[j] + floor)
+                norm[j] = 0.0
             if step > 0:
                 moved = _0
                 for k in range(width):
@@ -207,3 +208,28 @@ def sum_words(
             for k in range(topics):
                 of_word[k] += part * theta[d, k]
             low += 1
+
+
+@compiled_fast
+def log_likelihood(
+    indptr: Places,
+    ids: Ints,
+    counts: NDArray[np.int32] | Floats,
+    rows: Places,
+    beta: Floats,
+    theta: NDArray[np.float64],
+    first: int,
+    end: int,
+    into: NDArray[np.float64],
+) -> None:
+    """Σ_w n_dw log Σ_k θ_dk β_kw of the documents `rows[first:end]`, natural logarithm, into `into` (documents)."""
+    topics = theta.shape[1]
+    for d in range(first, end):
+        total = 0.0
+        for place in range(indptr[rows[d]], indptr[rows[d] + 1]):
+            of_word = beta[ids[place]]
+            mixed = 0.0
+            for k in range(topics):
+                mixed += theta[d, k] * of_word[k]
+            total += counts[place] * math.log(mixed if mixed > 1e-300 else 1e-300)
+        into[d] = total

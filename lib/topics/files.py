@@ -1,7 +1,5 @@
 """A topics run's files beside its rows (model, dictionary, bags, the whole document–topic matrix), and its figures."""
 
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +8,28 @@ from gensim.models import LdaModel
 from numpy.typing import NDArray
 
 from lib.errors import BadData, SourceUnavailable
-from lib.topics.corpus import Corpus
+from lib.topics.corpus import Corpus, words_of
+from lib.topics.history import Fading
+from lib.topics.kept import TOPICS, VOCABULARY, keep, read_kept
 from lib.topics.lda import Lda
 from lib.topics.summary import Summary
+from lib.topics.tracking import Weeks
 
 
-def save_model(folder: Path, model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> None:
+def save_model(
+    folder: Path,
+    model: LdaModel,
+    corpus: Corpus,
+    weights: NDArray[np.float32],
+    left: Fading | None = None,
+) -> None:
     """Write `lda.model` and `dictionary.gensim` (gensim's own formats), `document_topics.npz` and `bags.npz`.
 
-    Beside them lies what `save_topics` writes, which can be read without unpickling.
     `document_topics.npz` has `articles` (ids, as in the table) and `weights` (float32, articles × topics).
-    `bags.npz` has the bags of words in CSR form, with which articles were held out.
+    `bags.npz` has the bags of words in CSR form, with which articles were held out. What next week starts from, which
+    is read again by no unpickling, is in `topics.npz` and `vocabulary.json` (lib.topics.kept), with what is `left` of
+    words that fade.
     """
-    save_topics(folder, model)
     model.save(str(folder / "lda.model"))
     corpus.dictionary.save(str(folder / "dictionary.gensim"))
     ids = np.array([article.id for article in corpus.articles])
@@ -34,49 +41,38 @@ def save_model(folder: Path, model: LdaModel, corpus: Corpus, weights: NDArray[n
         counts=corpus.counts,
         held_out=corpus.held_out,
     )
-
-
-def save_topics(folder: Path, model: LdaModel) -> None:
-    """Write what `load_model` reads: `topics.npz` (float32 `sstats`, `alpha`, `eta`) and `vocabulary.json`, by id."""
-    np.savez(
-        folder / "topics.npz",
-        sstats=np.asarray(model.state.sstats, np.float32),
-        alpha=np.asarray(model.alpha, np.float32),
-        eta=np.asarray(model.eta, np.float32),
-    )
-    words = [model.id2word[word] for word in range(model.num_terms)]
-    (folder / "vocabulary.json").write_text(json.dumps(words), encoding="utf-8")
+    keep(folder, model.state.sstats, model.alpha, model.eta, words_of(corpus), left)
 
 
 def load_model(folder: Path) -> Lda:
-    """The model that `save_topics` wrote; nothing is unpickled.
+    """The model whose numbers `save_model` has left in a run's folder; nothing is unpickled.
 
     Raises SourceUnavailable where the files are not there, BadData where they are damaged.
     """
+    for name in (TOPICS, VOCABULARY):
+        if not (folder / name).is_file():
+            raise SourceUnavailable(
+                f"{folder / name} is not there (from an earlier version, or pruned); run model_topics again"
+            )
     try:
-        with (folder / "topics.npz").open("rb") as file, np.load(file, allow_pickle=False) as kept:
-            sstats, alpha, eta = (np.asarray(kept[name], np.float32) for name in ("sstats", "alpha", "eta"))
-        words = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
-        fit = isinstance(words, list) and sstats.shape == (len(alpha), len(words)) and eta.shape == (len(words),)
-        if not fit or not all(np.isfinite(each).all() for each in (sstats, alpha, eta)):
-            raise ValueError("its parts don't go together")
-    except FileNotFoundError as fault:
-        raise SourceUnavailable(
-            f"{fault.filename} is not there (an earlier version wrote none, or it was pruned); run model_topics again"
-        ) from fault
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as fault:
+        kept = read_kept(folder)
+    except BadData as fault:
         raise BadData(f"the topics in {folder} are damaged ({fault}); run model_topics again") from fault
-    model = Lda(id2word=dict(enumerate(words)), num_topics=len(alpha), alpha=alpha, eta=eta, random_state=1, threads=1)
-    model.state.sstats = sstats
+    words = dict(enumerate(kept.words))
+    model = Lda(id2word=words, num_topics=len(kept.alpha), alpha=kept.alpha, eta=kept.eta, random_state=1, threads=1)
+    model.state.sstats = kept.sstats
     model.sync_state()
     return model
 
 
-def topics_json(summary: Summary) -> list[dict[str, Any]]:
+def topics_json(summary: Summary, weeks: Weeks) -> list[dict[str, Any]]:
     """The topics as `--json` shows them, the largest first."""
     return [
         {
             "id": topic.id,
+            "column": topic.column,
+            "fate": weeks.topics[topic.id].fate,
+            "since": weeks.topics[topic.id].since,
             "label": topic.label,
             "words": [[word, weight] for word, weight in topic.words],
             "share": topic.share,

@@ -183,8 +183,9 @@ class Lda(LdaModel):
 
     def _beta(self) -> Floats:
         """exp(E log β) by word and padded, made anew where somebody else has set it."""
-        if self._by_word is not None and self.expElogbeta.base is self._by_word:
-            return self._by_word
+        kept = self._by_word
+        if kept is not None and self.expElogbeta.base is kept:
+            return np.asarray(kept)
         by_word: Floats = np.zeros((self.num_terms, padded(self.num_topics)), np.float32)
         by_word[:, : self.num_topics] = self.expElogbeta.T
         self._by_word, self.expElogbeta = by_word, by_word[:, : self.num_topics].T

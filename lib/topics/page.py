@@ -1,18 +1,22 @@
 """What the page of the weekly topics shows, finished, and the tables that lie beside it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist, median
 from typing import Any
 
 from lib.charts import shortened
-from lib.topics import figures
+from lib.topics import figures, week_figures
+from lib.topics.alignment import CONTINUES
 from lib.topics.corpus import Corpus
-from lib.topics.figures import NAME_CHARACTERS
+from lib.topics.figures import LABEL_CHARACTERS, NAME_CHARACTERS
 from lib.topics.relevance import SHOWN_FIRST, STEPS
 from lib.topics.summary import HEADLINE_CHARACTERS, SHOWN, Summary, Topic
+from lib.topics.tracking import LEVEL, Gone, Tracked, Weeks
 
 LINES = 100  # topics without a card that have a line
 ADDRESS_CHARACTERS = 500  # a longer address is nobody's article, and a page has a hundred headlines
 SUFFIXES = 20
+LINES_OF_NEWS = 24  # births and deaths beyond are in the table of events
 
 
 @dataclass(frozen=True)
@@ -26,17 +30,38 @@ class Headline:
     weight: float
 
 
-def finished(summary: Summary, corpus: Corpus, *, new: int, first_time: bool) -> dict[str, Any]:
+@dataclass(frozen=True)
+class News:
+    """What became of a topic since last week: its own line on the page. `shown` are topics that have a card."""
+
+    fate: str
+    id: int
+    label: str
+    share: float
+    weeks: int
+    shown: bool
+    other: int | None = None
+    other_label: str = ""
+
+
+def finished(summary: Summary, corpus: Corpus, weeks: Weeks, *, new: int, first_time: bool) -> dict[str, Any]:
     """What the page shows. `new` articles are in no earlier run."""
     shown, others = summary.topics[:SHOWN], summary.topics[SHOWN:]
+    news = _news(weeks, {topic.id for topic in shown})
     suffixes = list(corpus.suffixes.values())
     return {
         "summary": summary,
         "corpus": corpus,
-        "tables": {name: rows for name, rows in data_tables(summary).items() if rows},
+        "tables": {name: rows for name, rows in data_tables(summary, weeks).items() if rows},
+        "weeks": weeks,
+        "news": news[:LINES_OF_NEWS],
+        "more_news": len(news[LINES_OF_NEWS:]),
+        "stable": stability(weeks),
+        "continues": CONTINUES,
         "new": new,
         "first_time": first_time,
         "topics": [(topic, _headlines(topic), figures.word_bars(topic)) for topic in shown],
+        "tracked": {topic.id: _tracked(weeks.topics[topic.id]) for topic in shown},
         "others": others[:LINES],
         "beyond": len(others[LINES:]),
         "steps": [f"{lam:g}" for lam in STEPS],
@@ -46,8 +71,71 @@ def finished(summary: Summary, corpus: Corpus, *, new: int, first_time: bool) ->
             "map": figures.distance_map(summary),
             "publications": figures.publication_heat(summary),
             "time": figures.over_time(summary),
+            "streams": week_figures.streams(weeks),
+            "changes": week_figures.changes(weeks),
         },
     }
+
+
+def _news(weeks: Weeks, shown: set[int]) -> list[News]:
+    """Births, splits, merges and deaths, in this order, the largest topics first; none where there is no past."""
+    past = weeks.history.past
+    if past is None:
+        return []
+    labels = {each.id: each.label for each in past.topics} | {id: each.label for id, each in weeks.topics.items()}
+    order = ("born", "split", "merged", "died")
+    events: list[Tracked | Gone] = sorted([*weeks.topics.values(), *weeks.gone], key=lambda each: -each.share)
+    return [
+        News(
+            *(fate, each.id, each.label, each.share, each.weeks, each.id in shown),
+            other=each.other,
+            other_label="" if each.other is None else labels.get(each.other, ""),
+        )
+        for fate in order
+        for each in events
+        if each.fate == fate
+    ]
+
+
+@dataclass(frozen=True)
+class Stability:
+    """How many of last week's topics go on, and how far from themselves they are: the median of the distances."""
+
+    going: int
+    before: int
+    distance: float | None
+
+
+def stability(weeks: Weeks) -> Stability | None:
+    """How stable the topics as a whole are since last week; None where there is none."""
+    if weeks.history.past is None:
+        return None
+    apart = [each.distance for each in weeks.topics.values() if each.fate == "continued" and each.distance is not None]
+    return Stability(len(apart), len(weeks.history.past.topics), median(apart) if apart else None)
+
+
+def _tracked(topic: Tracked) -> dict[str, Any]:
+    """What a topic's card says of its weeks. `reach` is half the width of its share's interval."""
+    reach = NormalDist().inv_cdf(0.5 + LEVEL / 2) * topic.share_error
+    return {
+        "fate": topic.fate,
+        "since": topic.since,
+        "week": ordinal(topic.weeks),
+        "reach": reach,
+        "other": topic.other,
+        "way": topic.change.way if topic.change else "",
+        "drift": [
+            (way, [replace(each, word=shortened(each.word.replace("_", " "), LABEL_CHARACTERS)) for each in words])
+            for way, words in (("More", topic.gained), ("Less", topic.lost))
+            if words
+        ],
+    }
+
+
+def ordinal(number: int) -> str:
+    """1 → 1st, 12 → 12th, 22 → 22nd."""
+    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending}"
 
 
 def _headlines(topic: Topic) -> list[Headline]:
@@ -63,7 +151,7 @@ def _headlines(topic: Topic) -> list[Headline]:
     ]
 
 
-def data_tables(summary: Summary) -> dict[str, list[dict[str, Any]]]:
+def data_tables(summary: Summary, weeks: Weeks) -> dict[str, list[dict[str, Any]]]:
     """The topics, their words by λ, and their shares by publication and over time, as tables to lie beside the page."""
     ids = [topic.id for topic in summary.topics]
     return {
@@ -75,6 +163,8 @@ def data_tables(summary: Summary) -> dict[str, list[dict[str, Any]]]:
                 "npmi": topic.npmi,
                 "x": topic.x,
                 "y": topic.y,
+                **weeks.row(topic.id),
+                **_change(weeks.topics[topic.id]),
             }
             for topic in summary.topics
         ],
@@ -90,6 +180,19 @@ def data_tables(summary: Summary) -> dict[str, list[dict[str, Any]]]:
             for lam, words in zip(STEPS, topic.relevant, strict=False)
             for rank, each in enumerate(words, start=1)
         ],
+        "topic_weeks": [
+            {"run_of": day, "topic": id, "share": share}
+            for day, shares in [*weeks.history.course.weeks, (weeks.history.date, weeks.shares)]
+            for id, share in shares.items()
+        ],
+        "topic_events": [
+            {name: each[name] for name in ("topic", "event", "other", "distance")} for each in weeks.events()
+        ],
+        "drift": [
+            {"topic": id, "word": each.word, "before": each.before, "now": each.now}
+            for id, topic in weeks.topics.items()
+            for each in (*topic.gained, *topic.lost)
+        ],
         "publications": [
             {"publication": name, "articles": count, "topic": id, "share": share}
             for name, count, shares in summary.publications
@@ -100,4 +203,14 @@ def data_tables(summary: Summary) -> dict[str, list[dict[str, Any]]]:
             for name, count, shares in summary.periods
             for id, share in zip(ids, shares, strict=True)
         ],
+    }
+
+
+def _change(topic: Tracked) -> dict[str, float | None]:
+    its = topic.change
+    return {
+        "share_before": topic.before,
+        "change": round(its.difference, 6) if its else None,
+        "change_low": round(its.low, 6) if its else None,
+        "change_high": round(its.high, 6) if its else None,
     }

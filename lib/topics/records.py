@@ -8,15 +8,15 @@ record there. Once a record is known to be broken, the first line that begins li
 
 import csv
 import re
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
 RECORD_LIMIT = 32 << 20  # characters; articles of several megabytes exist, records of more are a lost quote
+MOST_SINGLE = 1000  # records read one by one before the quick way is tried again
 # One limit for all readers: the field limit is csv's global, and sys.maxsize doesn't fit a C long everywhere.
 csv.field_size_limit(RECORD_LIMIT)
 
 Broken = Callable[[str, int, str], None]  # reason, line number, the text
-_RowTests = tuple[Callable[[str], bool], Callable[[str], bool]]
+_RowTests = tuple[Callable[[str], object], Callable[[str], bool]]  # begins like a row, reads as a whole one
 
 
 class _LostQuoteError(Exception):
@@ -26,26 +26,62 @@ class _LostQuoteError(Exception):
 class _Lines:
     """Lines for a csv reader: it knows those of the record at hand, and takes lines back."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
-        self._ahead: deque[str] = deque()
+    def __init__(self, blocks: Iterable[Sequence[str]]) -> None:
+        self._blocks = iter(blocks)
+        self._ahead: list[str] = []  # the next line is the last
         self._size = 0
         self.taken: list[str] = []
         self.start = 1  # number of the record's first line
-        self.is_row: Callable[[str], bool] | None = None
-        self.begins_row: Callable[[str], bool] | None = None
+        self.is_row: Callable[[str], object] | None = None
+        self.begins_row: Callable[[str], object] | None = None
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        text = self._ahead.popleft() if self._ahead else next(self._lines)
+        while not self._ahead:
+            self._ahead.extend(reversed(next(self._blocks)))
+        text = self._ahead[-1]
         if self.taken and (self._size > RECORD_LIMIT or (self.is_row is not None and self.is_row(text))):
-            self._ahead.appendleft(text)
             raise _LostQuoteError
+        self._ahead.pop()
         self.taken.append(text)
         self._size += len(text)
         return text
+
+    def good_rows(self, width: int, tests: _RowTests | None) -> Generator[tuple[int, list[str]], None, int]:
+        """The rows ahead by one csv reader a block, up to the first that is not beyond doubt; returns how many."""
+        count = 0
+        while True:
+            if not self._ahead:
+                self._ahead.extend(reversed(next(self._blocks, ())))
+            lines = len(self._ahead)
+            if not lines or sum(map(len, self._ahead)) > RECORD_LIMIT:
+                return count
+            rows = csv.reader(reversed(self._ahead), strict=True)
+            done = 0
+            try:
+                for row in rows:
+                    end = rows.line_num
+                    if len(row) == width:
+                        within = self._ahead[-end : -done - 1] if end - done > 1 else []
+                        begins_row, is_row = self.begins_row, self.is_row
+                        # Few lines begin so; those that read as whole rows are the slow way's to judge.
+                        if begins_row and is_row and any(map(begins_row, within)) and any(map(is_row, within)):
+                            break
+                        if self.is_row is None and tests is not None and tests[0](self._ahead[-done - 1]):
+                            self.begins_row, self.is_row = tests
+                        yield self.start + done, row
+                        count += 1
+                    elif row:
+                        break
+                    done = end
+            except csv.Error:  # quoting gone wrong, or a record that goes on in the next block
+                pass
+            self.start += done
+            del self._ahead[lines - done :]
+            if done < lines:
+                return count
 
     def begin(self) -> None:
         self.start += len(self.taken)
@@ -54,7 +90,7 @@ class _Lines:
 
     def give_back_from(self, place: int) -> None:
         """Keep the first `place` lines of the record at hand; the rest are read again."""
-        self._ahead.extendleft(reversed(self.taken[place:]))
+        self._ahead.extend(reversed(self.taken[place:]))
         del self.taken[place:]
 
     def take_to_next_row(self) -> None:
@@ -68,13 +104,26 @@ class _Lines:
         self.is_row = is_row
 
 
-def read_records(lines: Iterable[str], broken: Broken) -> Iterator[tuple[int, list[str]]]:
-    """The records with their line numbers, the header first. Rows that aren't as wide as the header go to `broken`."""
-    source = _Lines(lines)
+def read_records(
+    blocks: Iterable[Sequence[str]], broken: Broken, *, quick: bool = True
+) -> Iterator[tuple[int, list[str]]]:
+    """The records with their line numbers, the header first. Rows that aren't as wide as the header go to `broken`.
+
+    `blocks` are lists of lines, in which the rows are read by one csv reader up to the first that is in doubt; that
+    one is read by itself. `quick=False` reads all of them so: the same rows, slowly.
+    """
+    source = _Lines(blocks)
     width = 0
     tests: _RowTests | None = None
+    # Where many rows are in doubt, to try the quick way before each of them is the slow one.
+    single = pause = 0
     while True:
         source.begin()
+        if quick and width and not single:
+            good = yield from source.good_rows(width, tests)
+            pause = 0 if good > pause else min(2 * pause + 1, MOST_SINGLE)
+            single = pause
+        single -= 1 if single else 0
         try:
             row = next(csv.reader(source, strict=True))
         except StopIteration:
@@ -112,7 +161,7 @@ def _skip_broken(source: _Lines, width: int) -> None:
     """Leave in `source.taken` what belongs to the broken row; give the rows after it back."""
     for place, text in enumerate(source.taken[1:], start=1):
         if source.begins_row is not None:
-            next_row = source.begins_row(text)
+            next_row = bool(source.begins_row(text))
         else:
             next_row = len(next(csv.reader([text]), [])) == width
         if next_row:
@@ -134,10 +183,7 @@ def _row_tests(header: list[str]) -> _RowTests | None:
     place, width = names.index("id"), len(header)
     start = re.compile(r'(?:[^,"]*,)' * place + r'"?\d+(?:\.0)?"?,')
 
-    def begins_row(text: str) -> bool:
-        return start.match(text) is not None
-
     def is_row(text: str) -> bool:
-        return begins_row(text) and len(next(csv.reader([text]), [])) == width
+        return start.match(text) is not None and len(next(csv.reader([text]), [])) == width
 
-    return begins_row, is_row
+    return start.match, is_row

@@ -26,8 +26,9 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 Places = NDArray[np.int64]
 
-PORTIONS = 8  # of the articles a sweep
-BLOCK = 64  # articles that a thread takes at a time
+PORTIONS = 8  # of the articles a sweep, but no smaller than
+PORTION = 1_000  # articles
+BLOCK = 128  # articles that a thread takes at a time
 ALPHA, ETA = 0.1, 0.01  # the priors to begin with; α is then fitted
 FIRST_FIT, FIT_EVERY = 20, 10  # sweeps until α is fitted, and fitted again
 FIT_STEPS = 5
@@ -64,7 +65,7 @@ def sample_topics(
     alpha[:topics] = ALPHA if start is None else start.alpha
     beta = np.zeros((words, width), np.float32)
     beta[:, :topics] = 1.0 if start is None else start.counts.T
-    size = max(1, -(-len(bags) // PORTIONS))
+    size = max(PORTION, -(-len(bags) // PORTIONS))
     edges = np.unique(np.linspace(0, words, 2 * threads + 1).astype(int)).tolist()
     for sweep in range(sweeps):
         for first in range(0, len(bags), size):

@@ -20,11 +20,11 @@ from lib.files import shown
 
 ENDINGS = (".csv", ".gz", ".bz2", ".xz", ".zip")
 LINE_LIMIT = 32 << 20  # bytes: a longer line is cut, and then rejected as broken, rather than held in memory
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 
 _BROKEN_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OSError)
 _LOCAL_HEADER = b"PK\x03\x04"
-_Stream = IO[bytes] | io.BufferedIOBase
+_Stream = Any  # what has read1: files, unpackers, members of archives
 
 
 def csv_files(paths: Sequence[Path]) -> list[Path]:
@@ -51,10 +51,11 @@ def csv_files(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
-def tables_in(path: Path, repaired: Counter[str]) -> Iterator[tuple[str, Iterator[str]]]:
-    """The CSV tables in a file, each with its name and lines. Archives are told by their first bytes, not their names.
+def tables_in(path: Path, repaired: Counter[str]) -> Iterator[tuple[str, Iterator[list[str]]]]:
+    """The CSV tables in a file, each with its name and its lines, many at a time.
 
-    A truncated archive ends early, with `repaired["truncated archive"]` counted up.
+    Archives are told by their first bytes, not their names. A truncated one ends early, with
+    `repaired["truncated archive"]` counted up.
     """
     with path.open("rb") as file:
         magic = file.read(MAGIC)
@@ -62,10 +63,10 @@ def tables_in(path: Path, repaired: Counter[str]) -> Iterator[tuple[str, Iterato
         if magic.startswith(b"PK"):
             yield from _tables_in_zip(path, file, repaired)
             return
-        yield shown(path), _lines(shown(path), unpacked(file, magic) or file, repaired)
+        yield shown(path), _blocks(shown(path), unpacked(file, magic) or file, repaired)
 
 
-def _tables_in_zip(path: Path, file: IO[bytes], repaired: Counter[str]) -> Iterator[tuple[str, Iterator[str]]]:
+def _tables_in_zip(path: Path, file: IO[bytes], repaired: Counter[str]) -> Iterator[tuple[str, Iterator[list[str]]]]:
     try:
         archive = zipfile.ZipFile(file)
     except _BROKEN_ZIP:
@@ -86,14 +87,14 @@ def _tables_in_zip(path: Path, file: IO[bytes], repaired: Counter[str]) -> Itera
             except _BROKEN_ZIP as fault:
                 raise BadData(f"{name} can't be unpacked ({fault}); download the archive again") from fault
             with stream:
-                yield name, _lines(name, stream, repaired)
+                yield name, _blocks(name, stream, repaired)
 
 
 def _is_table(name: str) -> bool:
     return name.lower().endswith(".csv") and not name.startswith("__MACOSX")
 
 
-def _salvaged(path: Path, file: IO[bytes], repaired: Counter[str]) -> Iterator[tuple[str, Iterator[str]]]:
+def _salvaged(path: Path, file: IO[bytes], repaired: Counter[str]) -> Iterator[tuple[str, Iterator[list[str]]]]:
     """The tables of a zip whose end is missing, by their local headers (APPNOTE.TXT 4.3.7), as far as they go."""
     before = repaired["truncated archive"]
     found = False
@@ -106,7 +107,7 @@ def _salvaged(path: Path, file: IO[bytes], repaired: Counter[str]) -> Iterator[t
         stream = io.BufferedReader(inflating, BLOCK)
         if _is_table(name):
             found = True
-            yield f"{path}/{name}", _lines(f"{path}/{name}", stream, repaired)
+            yield f"{path}/{name}", _blocks(f"{path}/{name}", stream, repaired)
         if not inflating.ends_whole():
             break
         between = file.read(64)  # holds a data descriptor (4.3.9), or nothing, before the next header
@@ -149,34 +150,72 @@ class _Inflating(io.RawIOBase):
         return True
 
 
-def _lines(name: str, stream: _Stream, repaired: Counter[str]) -> Iterator[str]:
+def _blocks(name: str, stream: _Stream, repaired: Counter[str]) -> Iterator[list[str]]:
+    """The lines of a stream, about BLOCK bytes of them at a time."""
     first = True
-    while True:
-        try:
-            raw = stream.readline(LINE_LIMIT)
-        except DAMAGE as fault:
-            if not is_damage(fault):
-                raise
-            repaired["truncated archive"] += 1
-            return
-        if not raw:
-            return
+    for raw in _whole_lines(stream, repaired):
         if first:
             if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 raise BadData(f"{name} is in UTF-16; expected UTF-8 (iconv -f UTF-16 -t UTF-8 makes it)")
             raw = raw.removeprefix(codecs.BOM_UTF8)
             first = False
-        if b"\0" in raw:
-            repaired["NUL bytes"] += 1
-            raw = raw.replace(b"\0", b"")
         try:
-            text = raw.decode("utf-8")
+            text = "" if b"\0" in raw else raw.decode("utf-8")
         except UnicodeDecodeError:
-            repaired["bytes not in UTF-8"] += 1
-            text = _decode_western(raw)
-        if "\r" in text:
-            text = text.replace("\r\n", "\n").replace("\r", " ")
-        yield text
+            text = ""
+        # Where something is to be repaired, it is counted by lines.
+        yield _as_lines(text) if text else [_repaired(line, repaired) for line in io.BytesIO(raw)]
+
+
+def _whole_lines(stream: _Stream, repaired: Counter[str]) -> Iterator[bytes]:
+    """Bytes up to line ends; what stands behind the last one is a line too, unless an archive is cut there."""
+    begun: list[bytes] = []  # a line whose end is still to come
+    size = 0
+    while True:
+        try:
+            data = stream.read1(BLOCK)
+        except DAMAGE as fault:
+            if not is_damage(fault):
+                raise
+            repaired["truncated archive"] += 1
+            return
+        end = data.rfind(b"\n") + 1
+        if data and not end:
+            begun.append(data)
+            size += len(data)
+            if size < LINE_LIMIT:
+                continue
+        raw = b"".join([*begun, data[:end]] if end else begun)
+        while raw.find(b"\n", 0, LINE_LIMIT) < 0 and len(raw) > LINE_LIMIT:
+            yield raw[:LINE_LIMIT]
+            raw = raw[LINE_LIMIT:]
+        if end or not data:
+            if raw:
+                yield raw
+            begun = [data[end:]] if data[end:] else []
+        else:
+            begun = [raw]
+        size = sum(map(len, begun))
+        if not data:
+            return
+
+
+def _as_lines(text: str) -> list[str]:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", " ")
+    return io.StringIO(text, newline="\n").readlines()
+
+
+def _repaired(raw: bytes, repaired: Counter[str]) -> str:
+    if b"\0" in raw:
+        repaired["NUL bytes"] += 1
+        raw = raw.replace(b"\0", b"")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        repaired["bytes not in UTF-8"] += 1
+        text = _decode_western(raw)
+    return text.replace("\r\n", "\n").replace("\r", " ")
 
 
 def _decode_western(raw: bytes) -> str:

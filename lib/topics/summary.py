@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import numpy as np
 from gensim.models import LdaModel
 from numpy.typing import NDArray
-from scipy.spatial.distance import jensenshannon
 
+from lib.topics.alignment import distances
 from lib.topics.articles import Article
 from lib.topics.corpus import Corpus
 from lib.topics.labels import label_topics
@@ -21,7 +21,7 @@ from lib.topics.text import without_suffix
 TOP_WORDS = 10
 HEADLINES = 5
 HEADLINE_CHARACTERS = 200  # as shown; a cell of megabytes may be somebody's title
-SHOWN = 16  # topics with a card and a place in the charts; the others have a line each
+SHOWN = 12  # topics with a card and a place in the charts, for which a page has room; the others have a line each
 MIN_WEIGHT = 0.01  # weights up to this stay out of the tables
 MOST_PUBLICATIONS = 12
 MOST_YEARS = 60  # between the first and the last date, for a step a year
@@ -31,12 +31,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Topic:
-    """One topic. `id` is its number in the gensim model; `words` are the ten likeliest with their probabilities.
+    """One topic. `id` is its number for good (lib.topics.tracking), `column` its place in this gensim model.
 
+    `words` are the ten likeliest with their probabilities.
     `share` is the part of all words that the model gives it; `x`, `y` its place on the map of topics.
     """
 
     id: int
+    column: int
     label: str
     words: list[tuple[str, float]]
     share: float
@@ -63,7 +65,10 @@ class Summary:
 
 
 def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> Summary:
-    """All that the report shows, from the model and each article's weights, shape (articles, topics)."""
+    """All that the report shows, from the model and each article's weights, shape (articles, topics).
+
+    The topics have their columns for numbers.
+    """
     beta = model.get_topics().astype(np.float64)
     lengths = corpus.lengths.astype(np.float64)
     shares = _shares(weights, lengths)
@@ -78,6 +83,7 @@ def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> 
     topics = [
         Topic(
             id=k,
+            column=k,
             label=labels[k],
             words=[(corpus.dictionary[word], round(float(beta[k, word]), 6)) for word in top[k]],
             share=round(float(shares[k]), 6),
@@ -89,7 +95,7 @@ def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> 
         )
         for k in by_share
     ]
-    order = [topic.id for topic in topics]
+    order = [topic.column for topic in topics]
     names = [article.publication or "(not named)" for article in corpus.articles]
     days = [article.date for article in corpus.articles]
     period = period_of(days)
@@ -107,16 +113,16 @@ def summarise(model: LdaModel, corpus: Corpus, weights: NDArray[np.float32]) -> 
 
 
 def topic_map(beta: Floats) -> Floats:
-    """Topics on a plane, shape (topics, 2), so that distances are near their Jensen–Shannon distances.
+    """Topics on a plane, shape (topics, 2), so that distances are near their Jensen–Shannon distances (base 2).
 
     Classical scaling (Torgerson 1952). Signs are fixed, so that the same topics lie the same way every time.
     """
     size = len(beta)
     if size < 2:
         return np.zeros((size, 2))
-    square = np.array([jensenshannon(row[None, :], beta, axis=1) for row in beta]) ** 2
+    square = distances(beta, beta) ** 2
     centring = np.eye(size) - 1 / size
-    values, vectors = np.linalg.eigh(-0.5 * centring @ np.nan_to_num(square) @ centring)
+    values, vectors = np.linalg.eigh(-0.5 * centring @ square @ centring)
     places = np.zeros((size, 2))
     for axis in range(min(2, size)):
         vector = vectors[:, -1 - axis] * np.sqrt(max(values[-1 - axis], 0.0))

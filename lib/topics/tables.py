@@ -1,4 +1,4 @@
-"""How the weekly topics become rows: articles, topics, topic_words, article_topics."""
+"""How the weekly topics become rows: articles, topics, topic_words, article_topics, topic_events."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,10 @@ import sqlite_utils
 from sqlite_utils.db import ForeignKey
 from sqlite_utils.migrations import Migrations
 
+from lib.store import rows
+
 migrations = Migrations("topics")
+LOOKED_BACK = 25  # earlier runs in the streams: half a year with this one
 TITLE_CHARACTERS = 1000  # in the table; the whole title is in the file that the row names
 
 
@@ -58,6 +61,38 @@ def topics(db: sqlite_utils.Database) -> None:
     db.execute("CREATE INDEX topic_words_word ON topic_words (word)")
 
 
+@migrations()
+def weeks(db: sqlite_utils.Database) -> None:
+    """What a topic is from week to week: `topic` is a number for good, `column` its place in that run's gensim model.
+
+    `share_error` is the standard error of `share`; `distance` the one from the topic as the run before had it;
+    `labelled` the date it got its label. Rows from before have NULL there: their `topic` is the model's column.
+    """
+    columns: dict[str, Any] = {
+        "column": int,
+        "fate": str,
+        "since": str,
+        "weeks": int,
+        "labelled": str,
+        "share_error": float,
+        "distance": float,
+    }
+    for name, kind in columns.items():
+        db.table("topics").add_column(name, kind)
+    # a topic that died or merged has no row of its run in `topics`, so that `topic` and `other` can't be keys to it
+    _create(
+        db,
+        "topic_events",
+        {"run": int, "topic": int, "event": str, "other": int, "distance": float, "before": int},
+        ("run", "topic"),
+        [("run", "runs", "id"), ("before", "runs", "id")],
+    )
+    db.execute("CREATE INDEX topics_topic ON topics (topic)")
+    db.execute("CREATE INDEX topic_events_topic ON topic_events (topic)")
+    db.execute("CREATE INDEX topic_events_other ON topic_events (other)")
+    db.execute("CREATE INDEX topic_events_before ON topic_events (before)")
+
+
 def _create(db: sqlite_utils.Database, name: str, columns: dict[str, Any], pk: Any, keys: list[Any]) -> None:
     made = db.table(name).create(columns, pk=pk, foreign_keys=keys)
     assert all(isinstance(key, ForeignKey) for key in made.foreign_keys)
@@ -95,10 +130,40 @@ def seen_before(db: sqlite_utils.Database, date: str) -> set[str]:
     return {row[0] for row in db.execute("SELECT id FROM articles WHERE first_seen < ?", [date])}
 
 
-def save(db: sqlite_utils.Database, run: int, date: str, articles: Any, summary: Any, weights: Any) -> None:
+def next_id(db: sqlite_utils.Database, date: str) -> int:
+    """The first number that no topic has had, but for those of the result of `date`, which a new one replaces."""
+    sql = "SELECT MAX(topic) AS highest FROM topics JOIN runs ON runs.id = topics.run WHERE runs.date <> ?"
+    highest = rows(db, sql, date)[0]["highest"]
+    return 0 if highest is None else int(highest) + 1
+
+
+@dataclass(frozen=True)
+class Course:
+    """The topics' shares over the weeks, the earliest first, by topic; and the label that each had last."""
+
+    weeks: list[tuple[str, dict[int, float]]]
+    labels: dict[int, str]
+
+
+def course(db: sqlite_utils.Database, date: str, *, demo: bool) -> Course:
+    """The last LOOKED_BACK runs of earlier dates and of the same kind, less those from before topics had numbers."""
+    sql = """
+        WITH past AS (SELECT id, date FROM runs WHERE committed = 1 AND date < ? AND demo = ? AND id IN
+            (SELECT run FROM topics WHERE "column" IS NOT NULL) ORDER BY date DESC LIMIT ?)
+        SELECT date, topic, label, share FROM topics JOIN past ON id = run ORDER BY date, topic
+    """
+    shares: dict[str, dict[int, float]] = {}
+    labels: dict[int, str] = {}
+    for row in rows(db, sql, date, int(demo), LOOKED_BACK):
+        shares.setdefault(row["date"], {})[row["topic"]] = row["share"]
+        labels[row["topic"]] = row["label"]
+    return Course(list(shares.items()), labels)
+
+
+def save(db: sqlite_utils.Database, run: int, date: str, articles: Any, summary: Any, weights: Any, weeks: Any) -> None:
     """Write a run's results; to stand in its commit. Articles known from an earlier date keep that date.
 
-    `weights` has shape (articles, topics) with columns by topic id; those up to summary.MIN_WEIGHT are left out.
+    `weights` has shape (articles, topics) with columns by the model's; those up to summary.MIN_WEIGHT are left out.
     """
     db.table("articles").insert_all(
         (
@@ -130,15 +195,17 @@ def save(db: sqlite_utils.Database, run: int, date: str, articles: Any, summary:
             "npmi": topic.npmi,
             "x": topic.x,
             "y": topic.y,
+            **weeks.row(topic.id),
         }
         for topic in summary.topics
     )
+    db.table("topic_events").insert_all({"run": run, **event} for event in weeks.events())
     db.table("topic_words").insert_all(
         {"run": run, "topic": topic.id, "rank": rank, "word": word, "weight": weight}
         for topic in summary.topics
         for rank, (word, weight) in enumerate(topic.words, start=1)
     )
-    db.table("article_topics").insert_all(_weight_rows(run, articles, weights))
+    db.table("article_topics").insert_all(_weight_rows(run, articles, weights, summary.topics))
     # what only a replaced run of this date had read is in no run any more, or was first seen by a later one
     gone = [date, _json_list(each.id for each in articles)]
     db.execute(
@@ -154,13 +221,14 @@ def save(db: sqlite_utils.Database, run: int, date: str, articles: Any, summary:
     )
 
 
-def _weight_rows(run: int, articles: Any, weights: Any) -> Iterator[dict[str, Any]]:
+def _weight_rows(run: int, articles: Any, weights: Any, topics: Any) -> Iterator[dict[str, Any]]:
     from lib.topics.summary import MIN_WEIGHT
 
+    ids = {topic.column: topic.id for topic in topics}
     for article, row in zip(articles, weights, strict=True):
-        for topic, weight in enumerate(row.tolist()):
+        for column, weight in enumerate(row.tolist()):
             if weight > MIN_WEIGHT:
-                yield {"run": run, "article": article.id, "topic": topic, "weight": round(weight, 5)}
+                yield {"run": run, "article": article.id, "topic": ids[column], "weight": round(weight, 5)}
 
 
 def _json_list(texts: Iterable[str]) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 BREAK = "."
 # Dotted initials (u.s.), or a word that starts with a letter, with an apostrophe inside; else a break.
 _TOKEN = re.compile(r"((?:[^\W\d_]\.){2,}|[^\W\d_]\w*(?:'\w+)?)|\d[\w.,:%]*|[^\s\w'-]+")
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "´": "'", "`": "'"})
+APOSTROPHES = "’‘ʼ´`"  # all read as one
+_STRAIGHT = str.maketrans(dict.fromkeys(APOSTROPHES, "'"))
 _CLITICS = ("'s", "'ll", "'re", "'ve", "'d", "'m")
 # Courtesy titles lead whole topics and name nothing; NLTK's list lacks them.
 COURTESY_TITLES = frozenset({"mr", "mrs", "ms", "dr"})
@@ -24,7 +25,7 @@ def tokenise(text: str) -> list[str]:
     Possessives and contractions lose their ending (`Clinton's` → `clinton`); numbers are breaks; a hyphen parts words.
     """
     tokens: list[str] = []
-    for found in _TOKEN.finditer(text.translate(_APOSTROPHES).lower()):
+    for found in _TOKEN.finditer(text.translate(_STRAIGHT).lower()):
         word = found[1]
         if word is None:
             if tokens and tokens[-1] != BREAK:
@@ -50,36 +51,69 @@ def _bare(word: str) -> str:
 
 # " - The New York Times", " | Reuters", " — BBC News": a separator with room around it, then a few words
 _SEPARATOR = re.compile(r"\s+[-–—·»:|]+\s+|\s*\|\s*")
+_MARK = re.compile(r"[-–—·»:|]")
 _MOST_NAME = 60  # characters, and
 _MOST_WORDS = 6  # words of a publication's name
 _MOST_NAMES = 3  # at the end of one title: a title of a million dashes is not a million names
+MOST_ENDINGS = 100_000  # different ones that are counted at a time
 _LEAST_TITLES = 3
 _LEAST_SHARE = 0.2  # of a publication's titles
 
 
-def publication_suffixes(titles: Sequence[str], publications: Sequence[str]) -> dict[str, str]:
-    """The endings of titles that name who published them, learned from the corpus: normalised → as first written.
+class Endings:
+    """How often titles end in what may be a publication's name, counted as they come."""
 
-    An ending is one where it is the publication's own name, or where at least three of a publication's titles and a
-    fifth of them end so.
-    """
-    endings: dict[str, Counter[str]] = defaultdict(Counter)
-    sizes = Counter(publications)
-    named: set[str] = set()
-    written: dict[str, str] = {}
-    for title, publication in zip(titles, publications, strict=True):
+    def __init__(self) -> None:
+        self._endings: dict[str, Counter[str]] = defaultdict(Counter)
+        self._sizes: Counter[str] = Counter()
+        self._named: set[str] = set()
+        self._written: dict[str, str] = {}
+        self._limit = MOST_ENDINGS
+
+    def count(self, title: str, publication: str) -> None:
+        """Add a publication's title."""
+        self._sizes[publication] += 1
         for name in _names_at_end(title):
-            if _same_name(name, publication):
-                named.add(_normal(name))
-            endings[publication][_normal(name)] += 1
-            written.setdefault(_normal(name), name)
-    frequent = {
-        name
-        for publication, counts in endings.items()
-        for name, count in counts.items()
-        if count >= _LEAST_TITLES and count >= _LEAST_SHARE * sizes[publication]
-    }
-    return {name: written[name] for name in sorted((named | frequent) - {""})}
+            normal = _normal(name)
+            if normal not in self._named and _same_name(name, publication):
+                self._named.add(normal)
+            self._endings[publication][normal] += 1
+            self._written.setdefault(normal, name)
+        if len(self._written) > self._limit:
+            self._forget_rare()
+
+    def suffixes(self) -> dict[str, str]:
+        """The endings that name who published the titles: normalised → as first written.
+
+        An ending is one where it is the publication's own name, or where at least three of a publication's titles and
+        a fifth of them end so.
+        """
+        names = self._named | self._frequent(_LEAST_SHARE, _LEAST_TITLES)
+        return {name: self._written[name] for name in sorted(names - {""})}
+
+    def _frequent(self, share: float, least: int) -> set[str]:
+        return {
+            name
+            for publication, counts in self._endings.items()
+            for name, count in counts.items()
+            if count >= least and count >= share * self._sizes[publication]
+        }
+
+    def _forget_rare(self) -> None:
+        """Endings far below the share that is asked for make room; were one to become frequent, it comes again."""
+        kept = self._named | self._frequent(_LEAST_SHARE / 10, 2)
+        self._written = {name: written for name, written in self._written.items() if name in kept}
+        for publication, counts in self._endings.items():
+            self._endings[publication] = Counter({name: count for name, count in counts.items() if name in kept})
+        self._limit = max(MOST_ENDINGS, 2 * len(self._written))
+
+
+def publication_suffixes(titles: Sequence[str], publications: Sequence[str]) -> dict[str, str]:
+    """The endings of titles that name who published them, learned from the corpus, as `Endings.suffixes` has them."""
+    endings = Endings()
+    for title, publication in zip(titles, publications, strict=True):
+        endings.count(title, publication)
+    return endings.suffixes()
 
 
 def without_suffix(title: str, suffixes: Container[str]) -> str:
@@ -104,6 +138,8 @@ def _names_at_end(title: str) -> Iterator[str]:
 def _tail(title: str) -> tuple[str, str] | None:
     """A title parted at its last separator, if a name can follow it; only the end of the title is looked at."""
     start = max(0, len(title) - _MOST_NAME - 10)
+    if not _MARK.search(title, start):
+        return None
     separators = list(_SEPARATOR.finditer(title, start))
     if not separators:
         return None

@@ -14,7 +14,7 @@ from lib.store import open_store, writing
 
 ROOT = Path(__file__).parents[2]
 CHEAP = {"model_topics": ["--passes", "6"], "retrain_cnn": ["--recipe", "seed", "--minutes", "0.05"]}
-NIGHTS = {"capture_tweets": 2}  # of the demo's; it has three
+NIGHTS = {"capture_tweets": 2, "model_topics": 2}  # of the demo's; it has three of each
 MANY, FIRST_DAY = 250, date(2024, 1, 1)  # runs
 
 

@@ -24,7 +24,7 @@ from lib.settings import Settings
 from lib.store import open_store, table, writing
 from lib.topics import figures
 from lib.topics.page import ADDRESS_CHARACTERS, finished
-from tests.lib.topics.made import HOSTILE, article, made_corpus, made_summary, made_topic
+from tests.lib.topics.made import HOSTILE, article, made_corpus, made_summary, made_topic, made_weeks
 
 MADRID = ZoneInfo("Europe/Madrid")
 MOMENT = datetime(2026, 7, 5, 22, 30, tzinfo=UTC)  # the next day in Madrid
@@ -155,7 +155,7 @@ def topics_page(text: str = "plain", url: str = "", demo: bool = False) -> str:
         rejected={text: 3},
         repaired={text: 1},
         stages={text: 1.5},
-        **{**finished(summary, corpus, new=2, first_time=False), "charts": CHARTS},
+        **{**finished(summary, corpus, made_weeks(summary), new=2, first_time=False), "charts": CHARTS},
         stop_list=text,
         settings=[(text, text)],
         files=[text],

@@ -1,14 +1,20 @@
 """What tests of the topics share: corpora, articles and summaries made on the spot, and what strangers may write."""
 
 from collections.abc import Sequence
+from datetime import date as day_of
+from datetime import timedelta
 
 import numpy as np
 from gensim.corpora import Dictionary
 
 from lib.topics.articles import Article
 from lib.topics.corpus import Corpus
+from lib.topics.history import History, Past, PastTopic
+from lib.topics.kept import Kept
 from lib.topics.relevance import STEPS, RelevantWord
 from lib.topics.summary import Summary, Topic
+from lib.topics.tables import Course
+from lib.topics.tracking import Change, Drift, Gone, Tracked, Weeks
 
 HOSTILE = {
     "script": "<script>alert(1)</script>",
@@ -98,6 +104,7 @@ def made_topic(id: int, words: Sequence[str] = ("ship", "sail", "tide"), **what:
     """A topic of these words."""
     values: dict[str, object] = {
         "id": id,
+        "column": id,
         "label": ", ".join(words[:3]),
         "words": [(word, round(0.2 / (rank + 1), 6)) for rank, word in enumerate(words)],
         "share": 0.5,
@@ -109,6 +116,54 @@ def made_topic(id: int, words: Sequence[str] = ("ship", "sail", "tide"), **what:
         **what,
     }
     return Topic(**values)  # type: ignore[arg-type]
+
+
+def made_weeks(summary: Summary, *, before: int = 0, date: str = "2026-07-05", afresh: str = "") -> Weeks:
+    """The topics of a summary after so many weeks; the last topic is new in the last of them, and one is gone."""
+    new = summary.topics[-1].id if before else None
+    going = [topic for topic in summary.topics if topic.id != new]
+    days = [str(day_of.fromisoformat(date) - timedelta(weeks=week)) for week in range(before, 0, -1)]
+    lost = PastTopic(GONE, len(going), "net, boat", 0.1, 0.01, days[0], before, days[0], ["net"]) if before else None
+    past = Past(6, days[-1], kept_of(len(going) + 1), [*map(_past_topic, going), lost]) if lost else None
+    labels = {topic.id: topic.label for topic in going} | ({GONE: "net, boat"} if before else {})
+    shares = {topic.id: topic.share * 0.9 for topic in going} | {GONE: 0.1}
+    history = History(date, past, afresh, 10_000, Course([(day, shares) for day in days], labels))
+    tracked = [
+        Tracked(
+            topic.id,
+            topic.column,
+            "continued" if before and topic.id != new else "born",
+            topic.label,
+            days[0] if before and topic.id != new else date,
+            before + 1 if topic.id != new else 1,
+            date,
+            topic.share,
+            0.01,
+            distance=0.3 if before else None,
+            before=topic.share * 0.9 if before and topic.id != new else None,
+            change=Change(0.02, 0.01, 0.03) if before and topic.id != new else None,
+            gained=tuple(Drift(word, 0.01, 0.02) for word, _ in topic.words[:5]) if before else (),
+            lost=tuple(Drift(word, 0.02, 0.01) for word, _ in topic.words[5:]) if before else (),
+        )
+        for topic in summary.topics
+    ]
+    gone = [Gone(GONE, "died", lost.label, lost.since, before, 0.1, 0.8)] if lost else []
+    return Weeks({each.id: each for each in tracked}, gone, history)
+
+
+GONE = 9_999
+
+
+def _past_topic(topic: Topic) -> PastTopic:
+    words = [word for word, _ in topic.words]
+    return PastTopic(topic.id, topic.column, topic.label, topic.share * 0.9, 0.01, "2026-06-28", 1, "2026-06-28", words)
+
+
+def kept_of(topics: int, words: Sequence[str] = ("ship", "sail", "tide")) -> Kept:
+    """A model's numbers of last week, every topic the same."""
+    ones = np.ones((topics, len(words)), np.float32)
+    none = np.empty(0, np.int32), np.empty((topics, 0), np.float32)
+    return Kept(ones, ones[:, 0], ones[0], *none, words=list(words))
 
 
 def made_summary(topics: Sequence[Topic], publications: Sequence[str] = ("Paper",), periods: int = 2) -> Summary:

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from lib.errors import BadData, DeskError
 from lib.topics.articles import Article, Text, is_placeholder, parse_date, read_articles
-from lib.topics.corpus import Documents, spool_articles
+from lib.topics.documents import read_documents
 from lib.topics.sources import csv_files
+from tests.lib.topics.made import advance
 
 HEADER = ["", "id", "title", "publication", "author", "date", "year", "month", "url", "content"]
 REAL_DATA = os.environ.get("NIGHTDESK_REAL_DATA")
@@ -98,6 +99,22 @@ def test_duplicates_are_found_across_files_and_by_a_long_body_under_another_titl
     two = write(tmp_path / "b.csv", [a_row(1), a_row(4, content=body.upper()), a_row(5, content="short body")])
     assert [each.title for each in desk.read(one, two)] == ["Title 1", "Title 2", "Title 3", "Title 5"]
     assert desk.reasons == {"duplicate": 2}
+
+
+def test_duplicates_are_the_same_in_any_case_and_with_any_white_space(tmp_path: Path, desk: Desk) -> None:
+    words = [f"wörd{number}" for number in range(30)]
+    plain = [f"word{number}" for number in range(30)]
+    bodies = [" ".join(words), "\n\n".join(words).upper(), "\u00a0".join(words), " ".join(plain), "\t \n".join(plain)]
+    path = write(tmp_path / "a.csv", [a_row(number, content=body) for number, body in enumerate(bodies)])
+    assert [each.title for each in desk.read(path)] == ["Title 0", "Title 3"]
+
+
+def test_rejects_come_in_the_order_of_their_rows(tmp_path: Path, desk: Desk) -> None:
+    rows = [a_row(1), a_row(2, content="", title=""), a_row(1), a_row(3, content="no no no"), a_row(1)]
+    path = write(tmp_path / "a.csv", rows, after=b"5,17005,only three\n5,17005,a,b,c,d,e,f,g,h\n6,17006,only three\n")
+    assert [each.title for each in desk.read(path)] == ["Title 1", "a"]
+    found = [(each["reason"].split()[0], each["line"]) for each in desk.rejects]
+    assert found == [("empty", 3), ("duplicate", 4), ("placeholder", 5), ("duplicate", 6), ("wrong", 7), ("wrong", 9)]
 
 
 @pytest.mark.parametrize(
@@ -273,9 +290,8 @@ def test_a_title_over_a_placeholder_counts_where_titles_are_read(tmp_path: Path,
 @pytest.mark.skipif(not REAL_DATA, reason="NIGHTDESK_REAL_DATA is not set")
 def test_every_row_of_the_real_articles_is_an_article_or_a_reject(tmp_path: Path, desk: Desk) -> None:
     files = csv_files([Path(REAL_DATA or "") / "articles"])
-    spool = tmp_path / "tokens.txt"
     found = read_articles(files, reject=desk.reject, repaired=desk.repaired)
-    documents = Documents(spool_articles(found, spool, lambda _: None), spool, "both", desk.reject)
+    documents = read_documents(found, tmp_path, "both", desk.reject, advance)
     assert len(documents) + len(desk.rejects) == 24_148
     assert desk.reasons["placeholder"] == 1604
 

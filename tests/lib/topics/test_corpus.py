@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -10,11 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gensim.corpora import Dictionary
 
 from lib.errors import BadData
+from lib.topics import bags
 from lib.topics.articles import Article, Text
-from lib.topics.corpus import Corpus, Documents, build_corpus, learn_phrases, spool_articles
-from lib.topics.text import BREAK
+from lib.topics.corpus import MOST_WORDS, Corpus, build_corpus
+from lib.topics.documents import Documents, read_documents
+from lib.topics.phrases import learn_phrases
+from lib.topics.text import BREAK, tokenise
+from tests.lib.topics.made import random_texts
 
 STOP = frozenset({"the", "of", "and"})
 VOCABULARY = [
@@ -44,17 +49,18 @@ def made_articles(count: int, seed: int = 1, words: int = 40) -> list[Article]:
 @pytest.fixture
 def documents(tmp_path: Path) -> Callable[..., Documents]:
     def make(articles: Sequence[Article], text: Text = "both", reject: Any = nothing) -> Documents:
-        spool = tmp_path / "tokens.txt"
-        return Documents(spool_articles([replace(each) for each in articles], spool, nothing), spool, text, reject)
+        return read_documents(articles, tmp_path, text, reject, nothing)
 
     return make
 
 
 @pytest.fixture
 def build(documents: Callable[..., Documents]) -> Build:
-    def make(articles: Sequence[Article], text: Text = "both", phrases: bool = True) -> Corpus:
+    def make(
+        articles: Sequence[Article], text: Text = "both", phrases: bool = True, carried: Sequence[str] = ()
+    ) -> Corpus:
         read = documents(articles, text)
-        return build_corpus(read, STOP, learn_phrases(read, STOP, nothing) if phrases else None, nothing)
+        return build_corpus(read, STOP, learn_phrases(read, STOP, nothing) if phrases else None, nothing, carried)
 
     return make
 
@@ -63,14 +69,66 @@ def words_in(corpus: Corpus) -> set[str]:
     return set(corpus.dictionary.token2id)
 
 
-def test_bags_are_what_gensim_makes_of_the_same_words(documents: Callable[..., Documents]) -> None:
-    read = documents(made_articles(150))
-    phrases = learn_phrases(read, STOP, nothing)
-    corpus = build_corpus(read, STOP, phrases, nothing)
-    for d, tokens in enumerate(read):
-        assert corpus.bag(d) == corpus.dictionary.doc2bow(phrases[tokens])
+def gensim_s(texts: Iterable[list[str]]) -> tuple[Dictionary, list[list[str]]]:
+    """gensim's dictionary of the texts with its cuts, and the words that come to it."""
+    words = [[word for word in text if len(word) > 1 and word not in STOP] for text in texts]
+    dictionary = Dictionary(words)
+    count = len(words)
+    least = max(min(5, count // 10), round(0.001 * count), 1)
+    frequencies = [each for each in dictionary.dfs.values() if each >= least]
+    shares = (0.2, 0.5, 0.9)
+    most = next((s for s in shares if sum(f <= s * count for f in frequencies) >= max(1, len(frequencies) / 2)), 1.0)
+    dictionary.filter_extremes(least, most, keep_n=MOST_WORDS)
+    return dictionary, words
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_dictionary_and_bags_are_what_gensim_makes_of_the_same_words(
+    documents: Callable[..., Documents], seed: int
+) -> None:
+    texts = random_texts(seed, articles=200, vocabulary=400)
+    read = documents([an_article(f"t{d}", " ".join(text)) for d, text in enumerate(texts)], "content")
+    corpus = build_corpus(read, STOP, None, nothing)
+    theirs, words = gensim_s(read)
+    ours = corpus.dictionary
+    assert (ours.token2id, ours.dfs, ours.cfs) == (theirs.token2id, theirs.dfs, theirs.cfs)
+    assert (ours.num_docs, ours.num_pos, ours.num_nnz) == (theirs.num_docs, theirs.num_pos, theirs.num_nnz)
+    assert [corpus.bag(d) for d in range(len(corpus))] == [theirs.doc2bow(text) for text in words]
+    assert corpus.uses().tolist() == [theirs.cfs[word] for word in range(len(theirs))]
     assert corpus.indptr.dtype == np.int64
     assert corpus.ids.dtype == corpus.counts.dtype == np.int32
+
+
+def test_of_more_words_than_a_dictionary_holds_the_most_frequent_stay(
+    build: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    articles = [an_article("", " ".join(VOCABULARY[: 5 + n % 20])) for n in range(200)]
+    monkeypatch.setattr("lib.topics.corpus.MOST_WORDS", 12)
+    assert len(build(articles, "content", phrases=False).dictionary) == 12
+
+
+def test_large_bags_lie_on_disk_and_are_the_same(build: Build, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = build(made_articles(60))
+    monkeypatch.setattr(bags, "MAPPED", 100)
+    large = build(made_articles(60))
+    assert isinstance(large.ids, np.memmap)
+    assert not large.ids.flags.writeable
+    large.release()
+    for name in ("indptr", "ids", "counts", "lengths"):
+        assert getattr(small, name).tolist() == getattr(large, name).tolist()
+
+
+def test_carried_words_stay_whatever_their_counts(build: Build) -> None:
+    articles = [an_article("", f"everywhere {VOCABULARY[n % 20]} once{n} word") for n in range(200)]
+    carried = ["once7", "once3", "never_met", "absent", "everywhere", "the", "x"]
+    corpus = build(articles, "content", phrases=False, carried=carried)
+    words = [corpus.dictionary[word] for word in range(len(corpus.dictionary))]
+    assert set(words) == {*VOCABULARY[:20], "once7", "once3", "never_met", "absent"}
+    assert words[-2:] == ["absent", "never_met"]
+    frequency = {word: (corpus.dictionary.dfs[n], corpus.dictionary.cfs[n]) for n, word in enumerate(words)}
+    assert (frequency["once7"], frequency["absent"]) == ((1, 1), (0, 0))
+    assert corpus.uses()[corpus.dictionary.token2id["absent"]] == 0
+    assert sum(word == corpus.dictionary.token2id["once7"] for word in corpus.ids) == 1
 
 
 def test_lengths_and_tokens_count_the_words_in_the_bags(build: Build) -> None:
@@ -139,18 +197,17 @@ def with_pair(pair: str, count: int = 150) -> list[Article]:
 @pytest.mark.parametrize(
     ("pair", "phrase"), [("white house", "white_house"), ("secretary of state", "secretary_of_state")]
 )
-def test_common_pairs_are_joined_unless_turned_off(documents: Callable[..., Documents], pair: str, phrase: str) -> None:
-    read = documents(with_pair(pair), "content")
-    phrases = learn_phrases(read, STOP, nothing)
-    assert all(phrase in phrases[tokens] for tokens in read)
-    assert phrase in phrases.phrasegrams
+def test_common_pairs_are_joined_unless_turned_off(build: Build, pair: str, phrase: str) -> None:
+    articles = [*with_pair(pair, 60), *made_articles(240, seed=2)]
+    corpus = build(articles, "content")
+    word = corpus.dictionary.token2id[phrase]
+    assert [word in dict(corpus.bag(d)) for d in range(len(corpus))] == [True] * 60 + [False] * 240
+    assert phrase not in words_in(build(articles, "content", phrases=False))
 
 
 @pytest.mark.parametrize("pair", ["white, house", "white. House", "white 7 house", "white - of. the house"])
-def test_phrases_do_not_reach_over_punctuation_or_numbers(documents: Callable[..., Documents], pair: str) -> None:
-    read = documents(with_pair(pair), "content")
-    phrases = learn_phrases(read, STOP, nothing)
-    assert not [word for tokens in read for word in phrases[tokens] if "_" in word]
+def test_phrases_do_not_reach_over_punctuation_or_numbers(build: Build, pair: str) -> None:
+    assert not [word for word in words_in(build(with_pair(pair), "content")) if "_" in word]
 
 
 def test_the_corpus_counts_its_phrases(build: Build) -> None:
@@ -178,8 +235,63 @@ def test_articles_that_all_hold_the_same_few_words_are_bad_data(documents: Calla
         documents([an_article(f"Title {number}", "Full text at our site") for number in range(5)])
 
 
-def test_the_spool_leaves_no_text_in_memory_and_tells_its_progress(tmp_path: Path) -> None:
+def test_progress_tells_each_article_and_nothing_is_left_in_the_folder(tmp_path: Path) -> None:
     done: list[int] = []
-    kept = spool_articles(made_articles(4), tmp_path / "tokens.txt", done.append)
-    assert [each.content for each in kept] == [""] * 4
-    assert sum(done) == 4
+    read = read_documents(made_articles(40), tmp_path, "both", nothing, done.append)
+    assert sum(done) == 40
+    phrases = learn_phrases(read, STOP, done.append)
+    corpus = build_corpus(read, STOP, phrases, done.append)
+    assert sum(done) == 40 * 5
+    assert [each.content for each in corpus.articles] == [""] * 40
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text", ["both", "title", "content"])
+def test_tokens_are_those_of_title_and_content_however_articles_are_batched(
+    documents: Callable[..., Documents], monkeypatch: pytest.MonkeyPatch, text: Text
+) -> None:
+    same = [an_article(f"Title {number}", "Full text at our site") for number in range(5)]
+    articles = [*made_articles(7), *same, an_article("", "Ends here."), an_article("No body, only this", "")]
+    monkeypatch.setattr("lib.topics.documents.BATCH", 700)
+    expected = []
+    for each in articles:
+        if each not in same or text == "title":
+            heads = [*tokenise(each.title), BREAK] if text != "content" else []
+            expected.append(heads + (tokenise(each.content) if text != "title" else []))
+    assert list(documents(articles, text)) == expected
+
+
+@pytest.mark.parametrize("text", ["both", "title", "content"])
+def test_of_more_words_than_memory_may_hold_the_rare_ones_are_forgotten(
+    documents: Callable[..., Documents], monkeypatch: pytest.MonkeyPatch, text: Text
+) -> None:
+    words = [f"{VOCABULARY[n % 20]} {VOCABULARY[(n * 7) % 20]} once{n} white house" for n in range(300)]
+    articles = [an_article(f"Of {each} in {each}", f"{each}, and {each}") for each in words]
+    read = documents(articles, text)
+    whole = build_corpus(read, STOP, learn_phrases(read, STOP, nothing), nothing)
+    monkeypatch.setattr("lib.topics.documents.MOST_MET", 100)
+    monkeypatch.setattr("lib.topics.documents.BATCH", 3000)
+    monkeypatch.setattr("lib.topics.spool.PIECE", 200)
+    again = documents(articles, text)
+    assert len(again.vocabulary) < 200 < len(read.vocabulary)
+    pruned = build_corpus(again, STOP, learn_phrases(again, STOP, nothing), nothing)
+    assert pruned.dictionary.token2id == whole.dictionary.token2id
+    assert pruned.ids.tolist() == whole.ids.tolist()
+    assert pruned.counts.tolist() == whole.counts.tolist()
+
+
+def test_words_carried_on_stay_however_rare_and_those_of_the_stop_list_or_the_upper_cut_go(
+    documents: Callable[..., Documents],
+) -> None:
+    articles = [*made_articles(60), an_article("Title", "zebra " * 3 + "w1 w2 w3 w4 w5")]
+    carried = ["zebra", "nobody", next(iter(STOP))]
+    corpus = build_corpus(documents(articles), STOP, None, nothing, carried)
+    without = build_corpus(documents(articles), STOP, None, nothing)
+    assert words_in(corpus) - words_in(without) == {"zebra", "nobody"}
+    used = np.bincount(corpus.ids, weights=corpus.counts, minlength=len(corpus.dictionary))
+    assert used[corpus.dictionary.token2id["zebra"]] == 3
+    assert used[corpus.dictionary.token2id["nobody"]] == 0
+    assert sorted(corpus.dictionary.token2id.values()) == list(range(len(corpus.dictionary)))
+    assert corpus.tokens == without.tokens + 3
+    everywhere = [an_article(f"Title {d}", f"common {each.content}") for d, each in enumerate(made_articles(60))]
+    assert "common" not in words_in(build_corpus(documents(everywhere), STOP, None, nothing, ["common"]))

@@ -2,11 +2,12 @@
 
 import csv
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 
 from gensim.test.utils import datapath
 
-from lib.topics.demo import HEADER, PAPERS, write_demo_articles
+from lib.topics.demo import HEADER, PAPERS, READ, SUNDAYS, write_demo_articles, write_demo_weeks
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -41,3 +42,14 @@ def test_every_row_has_a_title_an_id_of_its_own_a_demo_paper_and_a_date_that_its
 def test_writing_again_gives_the_same_bytes(tmp_path: Path) -> None:
     first = write_demo_articles(tmp_path).read_bytes()
     assert write_demo_articles(tmp_path).read_bytes() == first
+
+
+def test_each_demo_week_reads_the_last_articles_before_its_sunday_most_of_them_last_weeks_too(tmp_path: Path) -> None:
+    weeks = [rows_of(path) for path in write_demo_weeks(tmp_path)]
+    assert [path.parent.name for path in sorted(tmp_path.rglob("*.csv"))] == [str(sunday) for sunday in SUNDAYS]
+    for sunday, rows in zip(SUNDAYS, weeks, strict=True):
+        assert len(rows) == READ
+        assert max(row["date"] for row in rows) < str(sunday)
+    for before, now in pairwise(weeks):
+        both = {row["id"] for row in before} & {row["id"] for row in now}
+        assert READ / 2 < len(both) < READ

@@ -102,7 +102,7 @@ def test_each_topics_marks_have_its_class_and_a_tooltip_in_every_chart(drawn: di
             assert all((text or "").startswith((f"{topic.label}: ", f"Topic {topic.id}: ")) for text in told)
 
 
-def test_charts_show_the_sixteen_largest_topics_and_no_more() -> None:
+def test_charts_show_the_largest_topics_and_no_more() -> None:
     many = made_summary([made_topic(id, share=1 / (id + 2), x=id / 50) for id in range(60)], periods=3)
     for figure in figures(many).values():
         root = ElementTree.fromstring(figure.svg)

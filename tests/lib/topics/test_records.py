@@ -23,9 +23,15 @@ def as_csv(rows: Rows, quoting: int = csv.QUOTE_MINIMAL) -> str:
     return text.getvalue()
 
 
+def in_blocks(text: str, size: int = 1000) -> list[list[str]]:
+    """The text's lines, so many at a time."""
+    lines = io.StringIO(text, newline="\n").readlines()
+    return [lines[start : start + size] for start in range(0, len(lines), size)]
+
+
 def read(text: str) -> tuple[list[list[str]], Broken]:
     broken: Broken = []
-    rows = [row for _, row in read_records(io.StringIO(text, newline="\n"), lambda *what: broken.append(what))]
+    rows = [row for _, row in read_records(in_blocks(text), lambda *what: broken.append(what))]
     return rows, broken
 
 
@@ -145,7 +151,7 @@ def test_rows_of_other_widths_are_told_with_line_and_text() -> None:
 
 def test_records_carry_the_number_of_their_first_line() -> None:
     lines = 'id,content\n\n1,"a\nb"\n2,c\n'
-    assert [number for number, _ in read_records(lines.splitlines(keepends=True), none_is_broken)] == [1, 3, 5]
+    assert [number for number, _ in read_records(in_blocks(lines), none_is_broken)] == [1, 3, 5]
 
 
 def test_stray_quotes_inside_a_cell_are_text() -> None:
@@ -167,12 +173,59 @@ def test_blank_lines_are_no_rows() -> None:
 def test_rows_are_read_only_as_they_are_asked_for() -> None:
     taken = 0
 
-    def lines() -> Iterator[str]:
+    def blocks() -> Iterator[list[str]]:
         nonlocal taken
-        for text in ["id,content\n", *(f"{number},a\n" for number in range(1000))]:
+        for block in [["id,content\n"], *([f"{number},a\n"] for number in range(1000))]:
             taken += 1
-            yield text
+            yield block
 
-    records = read_records(lines(), none_is_broken)
+    records = read_records(blocks(), none_is_broken)
     next(records), next(records)
     assert taken == 2
+
+
+def events(blocks: list[list[str]], *, quick: bool) -> list[object]:
+    """All that reading gives, in order."""
+    found: list[object] = []
+    for record in read_records(blocks, lambda *what: found.append(what), quick=quick):
+        found.append(record)
+    return found
+
+
+# lines that read as rows, as parts of them, and as what quoting goes wrong with
+pieces = st.sampled_from(
+    [
+        "1,a,b\n",
+        "22,c,d\n",
+        '3,"e',
+        '"\n',
+        '4,"f\n',
+        'g"\n',
+        ",",
+        '"',
+        "\n",
+        '""',
+        "5",
+        '6,"h,i\n',
+        "x,y,z\n",
+        "7,j\n",
+        "k",
+    ]
+)
+mutilated = st.lists(pieces, max_size=14).map("".join) | st.text(st.sampled_from('",\n1a '), max_size=40)
+
+
+@given(header=st.sampled_from(HEADERS), text=mutilated, size=st.integers(1, 6), quoting=quotings)
+@settings(deadline=None, max_examples=400)
+def test_many_rows_at_a_time_are_the_rows_that_come_one_by_one(
+    header: list[str], text: str, size: int, quoting: int
+) -> None:
+    blocks = in_blocks(as_csv([header], quoting) + text, size)
+    slowly = events(in_blocks(as_csv([header], quoting) + text, 1), quick=False)
+    assert events(blocks, quick=True) == events(blocks, quick=False) == slowly
+
+
+def test_a_file_of_broken_rows_alone_is_read_one_by_one_after_a_while() -> None:
+    found, broken = read("id,title,content\n" + '1,"open,a\n' * 20_000)
+    assert len(found) == 1
+    assert len(broken) == 20_000

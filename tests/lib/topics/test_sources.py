@@ -24,12 +24,12 @@ PACKERS = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress}
 
 def lines_of(path: Path) -> tuple[list[str], Counter[str]]:
     repaired: Counter[str] = Counter()
-    return [line for _, lines in tables_in(path, repaired) for line in lines], repaired
+    return [line for _, blocks in tables_in(path, repaired) for lines in blocks for line in lines], repaired
 
 
 def tables_of(path: Path) -> tuple[dict[str, list[str]], Counter[str]]:
     repaired: Counter[str] = Counter()
-    return {name: list(lines) for name, lines in tables_in(path, repaired)}, repaired
+    return {name: [line for lines in blocks for line in lines] for name, blocks in tables_in(path, repaired)}, repaired
 
 
 def write(path: Path, content: bytes) -> Path:

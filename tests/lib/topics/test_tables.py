@@ -2,18 +2,31 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
 
 from lib import runs
 from lib.runs import Outcome
-from lib.store import open_store, rows, writing
+from lib.store import migrate, open_store, rows, writing
 from lib.topics.articles import Article
-from lib.topics.tables import TITLE_CHARACTERS, last_topics, migrations, save, seen_before
-from tests.lib.topics.made import HOSTILE, article, made_summary, made_topic
+from lib.topics.tables import (
+    LOOKED_BACK,
+    TITLE_CHARACTERS,
+    course,
+    last_topics,
+    migrations,
+    next_id,
+    save,
+    seen_before,
+    topics,
+)
+from lib.topics.tracking import Weeks
+from tests.lib.topics.made import HOSTILE, article, made_summary, made_topic, made_weeks
 
 SUMMARY = made_summary([made_topic(1, ("ship", "sail")), made_topic(0, ("oven", "flour", "salt"), share=0.25)])
 OK = Outcome("ok", "Done.", 0)
@@ -26,14 +39,16 @@ def db(data: Path) -> Iterator[Database]:
     store.close()
 
 
-def commit(db: Database, date: str, articles: Sequence[Article], weights: object = None) -> int:
+def commit(
+    db: Database, date: str, articles: Sequence[Article], weights: object = None, weeks: Weeks | None = None
+) -> int:
     """A committed run with its rows, as the desk makes it."""
     run = runs.begin(db, "model_topics", date, options={}, demo=False)
     if weights is None:
         weights = np.tile(np.array([[0.75, 0.25]], np.float32), (len(articles), 1))
     with writing(db):
         runs.commit(db, run, OK)
-        save(db, run, date, articles, SUMMARY, weights)
+        save(db, run, date, articles, SUMMARY, weights, weeks or made_weeks(SUMMARY, date=date))
     return run
 
 
@@ -53,7 +68,8 @@ def test_a_runs_articles_topics_words_and_weights_become_rows(db: Database) -> N
         "line": 3,
         "first_seen": "2024-05-05",
     }
-    assert rows(db, "SELECT * FROM topics ORDER BY topic") == [
+    columns = "run, topic, label, share, npmi, x, y"
+    assert rows(db, f"SELECT {columns} FROM topics ORDER BY topic") == [
         {"run": run, "topic": 0, "label": "oven, flour, salt", "share": 0.25, "npmi": 0.1, "x": 0.0, "y": -0.5},
         {"run": run, "topic": 1, "label": "ship, sail", "share": 0.5, "npmi": 0.1, "x": 1.0, "y": -0.5},
     ]
@@ -65,6 +81,84 @@ def test_a_runs_articles_topics_words_and_weights_become_rows(db: Database) -> N
         {"topic": 0, "weight": 0.75},
         {"topic": 1, "weight": 0.25},
     ]
+
+
+def test_a_topics_row_has_its_column_and_what_became_of_it(db: Database) -> None:
+    weeks = made_weeks(SUMMARY, before=2, date="2024-05-05")
+    before = runs.begin(db, "model_topics", "2024-04-28", options={}, demo=False)
+    assert weeks.history.past is not None
+    weeks = replace(weeks, history=replace(weeks.history, past=replace(weeks.history.past, run=before)))
+    run = commit(db, "2024-05-05", [article(1)], weeks=weeks)
+    columns = '"column", fate, since, weeks, labelled, share_error, distance'
+    assert rows(db, f"SELECT {columns} FROM topics WHERE topic = 1") == [
+        {
+            "column": 1,
+            "fate": "continued",
+            "since": "2024-04-21",
+            "weeks": 3,
+            "labelled": "2024-05-05",
+            "share_error": 0.01,
+            "distance": 0.3,
+        }
+    ]
+    assert rows(db, "SELECT * FROM topic_events ORDER BY topic") == [
+        {"run": run, "topic": 0, "event": "born", "other": None, "distance": 0.3, "before": before},
+        {"run": run, "topic": 9999, "event": "died", "other": None, "distance": 0.8, "before": before},
+    ]
+
+
+def test_weights_go_by_the_topics_numbers_and_not_by_the_models_columns(db: Database) -> None:
+    summary = made_summary([made_topic(12, column=1), made_topic(40, column=0)])
+    run = runs.begin(db, "model_topics", "2024-05-05", options={}, demo=False)
+    with writing(db):
+        runs.commit(db, run, OK)
+        save(db, run, "2024-05-05", [article(1)], summary, np.array([[0.9, 0.1]]), made_weeks(summary))
+    assert rows(db, "SELECT topic, weight FROM article_topics ORDER BY topic") == [
+        {"topic": 12, "weight": 0.1},
+        {"topic": 40, "weight": 0.9},
+    ]
+
+
+def test_a_store_from_before_topics_had_numbers_keeps_its_rows(data: Path) -> None:
+    store = open_store(data / "old")
+    first = Migrations("topics")
+    first()(topics)
+    migrate(store, [first])
+    run = runs.begin(store, "model_topics", "2024-05-05", options={}, demo=False)
+    with writing(store):
+        runs.commit(store, run, OK)
+        store.table("topics").insert({"run": run, "topic": 4, "label": "ship", "share": 1.0})
+    migrate(store, [migrations])
+    assert [(row["topic"], row["column"], row["since"]) for row in rows(store, "SELECT * FROM topics")] == [
+        (4, None, None)
+    ]
+    assert next_id(store, "2024-05-12") == 5
+    assert course(store, "2024-05-12", demo=False).weeks == []
+    store.close()
+
+
+def test_the_next_number_is_one_that_no_topic_of_another_date_has_had(db: Database) -> None:
+    assert next_id(db, "2024-05-05") == 0
+    commit(db, "2024-05-05", [article(1)])
+    assert next_id(db, "2024-05-05") == 0
+    assert next_id(db, "2024-05-12") == 2
+    assert next_id(db, "2024-04-28") == 2
+
+
+def test_the_course_has_the_earlier_weeks_of_the_same_kind_the_earliest_first(db: Database) -> None:
+    for day in ("2024-05-12", "2024-05-05", "2024-05-19"):
+        commit(db, day, [article(1)])
+    found = course(db, "2024-05-19", demo=False)
+    assert found.weeks == [(day, {0: 0.25, 1: 0.5}) for day in ("2024-05-05", "2024-05-12")]
+    assert found.labels == {0: "oven, flour, salt", 1: "ship, sail"}
+    assert course(db, "2024-05-19", demo=True).weeks == []
+
+
+def test_the_course_looks_half_a_year_back(db: Database) -> None:
+    days = [f"2024-{month:02d}-{day:02d}" for month in range(1, 7) for day in (1, 8, 15, 22, 28)]
+    for day in days:
+        commit(db, day, [article(1)])
+    assert [day for day, _ in course(db, "2025-01-01", demo=False).weeks] == days[-LOOKED_BACK:]
 
 
 def test_weights_up_to_a_hundredth_are_left_out(db: Database) -> None:
@@ -107,6 +201,8 @@ def test_before_the_first_run_nothing_was_seen(data: Path) -> None:
     [
         "INSERT INTO topics (run, topic) VALUES (99, 0)",
         "INSERT INTO topic_words (run, topic, rank) VALUES (99, 0, 1)",
+        "INSERT INTO topic_events (run, topic) VALUES (99, 0)",
+        "INSERT INTO topic_events (run, topic, before) SELECT id, 7, 99 FROM runs",
         "INSERT INTO article_topics (run, article, topic) VALUES (1, 'nowhere', 0)",
         "INSERT INTO article_topics (run, article, topic) SELECT 99, id, 0 FROM articles",
         "DELETE FROM articles",
@@ -123,7 +219,7 @@ def test_replacing_a_date_removes_its_rows_and_the_articles_it_alone_had_read(db
     old = commit(db, "2024-05-05", [article(1), article(2)])
     new = commit(db, "2024-05-05", [article(2), article(3)])
     assert set(first_seen(db)) == {"Title 2", "Title 3"}
-    for name in ("topics", "topic_words", "article_topics"):
+    for name in ("topics", "topic_words", "article_topics", "topic_events"):
         assert {row["run"] for row in rows(db, f"SELECT run FROM {name}")} == {new} != {old}
     assert rows(db, "PRAGMA foreign_key_check") == []
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lib.errors import BadData, SourceUnavailable
-from lib.topics.files import load_model, one_sentence, save_model, save_topics, topics_json
+from lib.topics.files import load_model, one_sentence, save_model, topics_json
 from lib.topics.model import fit_topics, infer_topics
-from tests.lib.topics.made import advance, made_corpus, made_summary, made_topic, planted_texts
+from tests.lib.topics.made import advance, made_corpus, made_summary, made_topic, made_weeks, planted_texts
 
 SUMMARY = made_summary([made_topic(1, ("ship", "sail", "tide"), share=0.625), made_topic(0, ("oven", "flour"))])
 
@@ -29,10 +29,13 @@ def test_the_matrices_are_kept_whole_and_load_without_pickle(tmp_path: Path) -> 
 
 
 def test_topics_as_json_are_the_largest_first_with_words_and_weights() -> None:
-    said = json.loads(json.dumps(topics_json(SUMMARY)))
+    said = json.loads(json.dumps(topics_json(SUMMARY, made_weeks(SUMMARY))))
     assert [topic["id"] for topic in said] == [1, 0]
     assert said[0] == {
         "id": 1,
+        "column": 1,
+        "fate": "born",
+        "since": "2026-07-05",
         "label": "ship, sail, tide",
         "words": [["ship", 0.2], ["sail", 0.1], ["tide", 0.066667]],
         "share": 0.625,
@@ -51,8 +54,7 @@ def test_the_sentence_says_how_many_articles_are_new(new: int, news: str) -> Non
 def test_a_model_is_loaded_as_it_was_saved_without_unpickling(tmp_path: Path) -> None:
     corpus = made_corpus(planted_texts(30))
     model = fit_topics(corpus, topics=3, passes=2, seed=1, advance=advance)
-    save_topics(tmp_path, model)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["topics.npz", "vocabulary.json"]
+    save_model(tmp_path, model, corpus, infer_topics(model, corpus, advance))
     loaded = load_model(tmp_path)
     np.testing.assert_array_equal(loaded.get_topics(), model.get_topics())
     np.testing.assert_allclose(loaded.expElogbeta, model.expElogbeta, rtol=1e-5)
@@ -97,7 +99,9 @@ KINDS = (
 def test_damaged_topics_are_bad_data_and_missing_ones_a_source_that_is_not_there(tmp_path: Path, kind: str) -> None:
     with pytest.raises(SourceUnavailable, match=r"topics\.npz"):
         load_model(tmp_path)
-    save_topics(tmp_path, fit_topics(made_corpus(planted_texts(9)), topics=3, passes=1, seed=1, advance=advance))
+    corpus = made_corpus(planted_texts(9))
+    model = fit_topics(corpus, topics=3, passes=1, seed=1, advance=advance)
+    save_model(tmp_path, model, corpus, infer_topics(model, corpus, advance))
     damage(tmp_path, kind)
     with pytest.raises(BadData, match="damaged"):
         load_model(tmp_path)

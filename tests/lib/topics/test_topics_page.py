@@ -14,14 +14,16 @@ from lib.pages import render
 from lib.topics.page import ADDRESS_CHARACTERS, LINES, finished
 from lib.topics.relevance import STEPS
 from lib.topics.summary import HEADLINE_CHARACTERS, SHOWN, Summary
-from tests.lib.topics.made import HOSTILE, article, made_corpus, made_summary, made_topic
+from lib.topics.tables import LOOKED_BACK
+from lib.topics.tracking import Weeks
+from tests.lib.topics.made import HOSTILE, article, made_corpus, made_summary, made_topic, made_weeks
 from tests.lib.walked import marked, told
 
 UTC = ZoneInfo("UTC")
 TEN = tuple(f"international_relation_{place}" for place in range(10))
 
 
-def page(summary: Summary, **what: Any) -> str:
+def page(summary: Summary, weeks: Weeks | None = None, **what: Any) -> str:
     """The page of these topics."""
     values: dict[str, Any] = {
         "run": SimpleNamespace(id=7, job="model_topics", date="2026-07-05", message="Done.", folder="x"),
@@ -32,7 +34,7 @@ def page(summary: Summary, **what: Any) -> str:
         "stop_list": "a list",
         "settings": [],
         "files": ["a.csv"],
-        **finished(summary, made_corpus([["ship", "sail"]]), new=1, first_time=True),
+        **finished(summary, made_corpus([["ship", "sail"]]), weeks or made_weeks(summary), new=1, first_time=True),
         **what,
     }
     return render("model_topics.html", zone=UTC, **values)
@@ -133,12 +135,73 @@ def test_what_strangers_write_stays_text(kind: str) -> None:
 
 
 def test_the_tables_beside_the_page_have_all_topics_and_their_words() -> None:
-    tables = finished(large(30, str, periods=3), made_corpus([["a"]]), new=0, first_time=False)["tables"]
+    summary = large(30, str, periods=3)
+    weeks = made_weeks(summary, before=2)
+    tables = finished(summary, made_corpus([["a"]]), weeks, new=0, first_time=False)["tables"]
     assert {name: len(rows) for name, rows in tables.items()} == {
         "topics": 30,
         "topic_words": 300,
         "relevant_words": 30 * 5 * 10,
+        "topic_weeks": 3 * 30,
+        "topic_events": 2,
+        "drift": 300,
         "publications": 13 * 30,
         "periods": 3 * 30,
     }
     assert all(len({tuple(row) for row in rows}) == 1 for rows in tables.values())
+
+
+@pytest.mark.parametrize("topics", [2, SHOWN, 30])
+def test_from_the_second_week_on_the_page_has_streams_changes_births_and_deaths(topics: int) -> None:
+    summary = large(topics, lambda number: f"Name {number}", periods=9)
+    text = page(summary, made_weeks(summary, before=3))
+    assert len(told(text)) == 5
+    assert text.count('<li class="born">') == 1
+    assert text.count('<li class="died">') == 1
+    assert "topic 9999 (<bdi>net, boat</bdi>)" in text
+    assert f"{topics - 1} of last week’s {topics} topics go on" in text
+    assert "4th week" in text
+    assert text.count("<strong>new this week</strong>") == (1 if topics <= SHOWN else 0)
+
+
+def test_the_first_weeks_page_tells_nothing_of_other_weeks() -> None:
+    text = page(large(4, str, periods=1))
+    assert 'id="weeks"' not in text
+    assert "new this week" not in text
+    assert "week</p>" not in text
+
+
+def test_a_page_whose_topics_start_afresh_says_why() -> None:
+    summary = large(3, str)
+    text = page(summary, made_weeks(summary, afresh="The topics can’t be carried on <b>."))
+    assert "<p>The topics can’t be carried on &lt;b&gt;.</p>" in text
+    assert "new this week" not in text
+
+
+@pytest.mark.parametrize("topics", [10, SHOWN, 1000])
+def test_after_half_a_year_the_page_still_has_at_most_three_hundred_kilobytes(topics: int) -> None:
+    summary = large(topics, lambda number: f"Publication {number} of the town")
+    assert len(page(summary, made_weeks(summary, before=LOOKED_BACK)).encode()) <= 300_000
+
+
+def test_a_topic_chosen_stands_out_in_the_streams_and_the_changes_too() -> None:
+    summary = large(4, lambda number: f"Name {number}", periods=5)
+    text = page(summary, made_weeks(summary, before=2))
+    for topic in summary.topics[:-1]:
+        assert len(re.findall(rf' id="weeks-{topic.id}"', text)) == 1
+        assert all(f'class="t t{topic.id}"' in svg for svg in re.findall(r"<svg.*?</svg>", text, re.DOTALL)[:2])
+    ids = re.findall(r' id="([^"]*)"', text)
+    assert len(ids) == len(set(ids))
+    assert {each[1:] for each in re.findall(r'href="(#[^"]*)"', text)} <= set(ids)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_strangers_write_stays_text_from_week_to_week(kind: str) -> None:
+    @cache
+    def made(text: str) -> str:
+        topics = [made_topic(id, (text, "b", f"{text}c", *TEN), label=shortened(text, 90)) for id in range(3)]
+        summary = made_summary(topics)
+        return page(summary, made_weeks(summary, before=2))
+
+    assert marked(made(HOSTILE[kind])) <= marked(made("plain")) | {"tspan"}
+    assert len(told(made(HOSTILE[kind]))) == 5
