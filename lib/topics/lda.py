@@ -19,17 +19,19 @@ from gensim.matutils import dirichlet_expectation
 from gensim.models import LdaModel
 from gensim.models.ldamodel import LdaState, update_dir_prior
 from numpy.typing import NDArray
-from scipy.special import gammaln, psi
+from scipy.special import gammaln, logsumexp, psi
 
 from lib.compiled import in_threads
 from lib.machine import cores
 from lib.topics.estep import FLUSH, exp_digamma, infer, padded, sum_words
 
 Floats = NDArray[np.float32]
+Wide = NDArray[np.float64]
 BLOCK = 256  # documents that a thread takes at a time
 PARTS = 4  # ranges of words a thread, for the sums
 SHARE = 2**16  # numbers of which a thread takes exp(ψ) at a time,
 ENTRIES = 2**14  # and entries of the bags whose likelihood it works out
+TINY = 1e-200  # a likelihood near where numbers end: worked out in logarithms
 LIGHT = 0.1  # a topic with less than so many words in all has exp(−ψ(Σ λ)) beyond any float32
 
 
@@ -264,11 +266,12 @@ class Lda(LdaModel):
         elog_theta = psi(wide) - psi(wide.sum(axis=1, keepdims=True))
         weights = self.weights.astype(np.float64)
         elog_beta = psi(weights) - psi(weights.sum(axis=0))
+        highest = elog_beta.max(axis=1)
+        logs = (elog_theta, elog_beta, np.exp(elog_theta), np.exp(elog_beta - highest[:, None]), highest)
         offsets = bags.offsets()
-        ends = np.searchsorted(offsets, np.arange(0, int(offsets[-1]) + ENTRIES, ENTRIES)).tolist()
-        edges = sorted({0, *ends, len(bags)})
+        edges = sorted({*np.searchsorted(offsets, np.arange(0, int(offsets[-1]), ENTRIES)).tolist(), 0, len(bags)})
         each = np.zeros(len(edges))
-        parts = [(bags, elog_theta, elog_beta, a, b, each[i : i + 1]) for i, (a, b) in enumerate(pairwise(edges))]
+        parts = [(bags, *logs, a, b, each[i : i + 1]) for i, (a, b) in enumerate(pairwise(edges))]
         in_threads(_log_likelihood, parts, self.threads)
         alpha = self.alpha.astype(np.float64)
         score = each.sum() + ((alpha - wide) * elog_theta + gammaln(wide) - gammaln(alpha)).sum()
@@ -291,15 +294,16 @@ class Lda(LdaModel):
 
 
 def _infer(longest: int, *what: Any) -> None:
-    *before, first, end = what
-    width, fours = before[5].shape[1], -(-before[7] // 4) * 4
+    *before, theta, ratio, first, end = what
+    width, fours = theta.shape[1], -(-before[7] // 4) * 4
     rooms, of_words = np.empty((3, width), np.float32), np.empty((fours + 3, longest), np.float32)
-    infer(*before, rooms, before[-2].view(np.int32), of_words, first, end)
+    infer(*before, theta, ratio, rooms, theta.view(np.int32), of_words, first, end)
 
 
-def _sum_words(what: Sequence[Any], beta: Floats, first: int, end: int, into: Floats) -> None:
+def _sum_words(what: Any, beta: Floats, first: int, end: int, into: Floats) -> None:
     sums = np.zeros((end - first, into.shape[1]))
-    sum_words(*what, into.shape[1], first, end, sums)
+    whole: Any = [*what, into.shape[1], first, end, sums]
+    sum_words(*whole)
     into[first:end] = sums * beta[first:end, : into.shape[1]]
 
 
@@ -309,19 +313,27 @@ def _exp_digamma(x: Floats, into: Floats) -> None:
 
 def _log_likelihood(
     bags: Bags,
-    elog_theta: NDArray[np.float64],
-    elog_beta: NDArray[np.float64],
+    elog_theta: Wide,
+    elog_beta: Wide,
+    theta: Wide,
+    beta: Wide,
+    highest: Wide,
     first: int,
     end: int,
-    into: NDArray[np.float64],
+    into: Wide,
 ) -> None:
-    """Σ n_dw log Σ_k exp(E log θ_dk + E log β_kw) over the words of some documents, into `into` (1,)."""
+    """Σ n_dw log Σ_k exp(E log θ_dk + E log β_kw) over the words of some documents, into `into` (1,).
+
+    `theta` is exp(E log θ), `beta` exp(E log β) as a part of each word's `highest`.
+    """
     rows = bags.rows[first:end]
     lengths = bags.indptr[rows + 1] - bags.indptr[rows]
     before = np.cumsum(lengths) - lengths
     places = np.arange(lengths.sum()) + np.repeat(bags.indptr[rows] - before, lengths)
-    each = elog_theta[first:end].repeat(lengths, axis=0)
-    each += elog_beta[bags.ids[places]]
-    top = each.max(axis=1)
-    np.exp(each - top[:, None], out=each)
-    into[0] = bags.counts[places] @ (np.log(each.sum(axis=1)) + top)
+    document, word = np.repeat(np.arange(first, end), lengths), bags.ids[places]
+    mixed = np.einsum("ik,ik->i", theta[document], beta[word])
+    logs = np.log(np.maximum(mixed, TINY)) + highest[word]
+    tiny = np.flatnonzero(mixed < TINY)
+    if len(tiny):
+        logs[tiny] = logsumexp(elog_theta[document[tiny]] + elog_beta[word[tiny]], axis=1)
+    into[0] = (bags.counts[places] * logs).sum()

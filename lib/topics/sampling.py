@@ -96,7 +96,8 @@ def _fitted(alpha: Floats, counts: Floats, lengths: Places) -> Floats:
 
 def _draw(*what: Any) -> None:
     topics = len(what[8])
-    _sweep(*what, np.empty((2, topics), np.float32), np.empty((2, topics), np.int32))
+    whole: Any = [*what, np.empty((2, topics), np.float32), np.empty((2, topics), np.int32)]
+    _sweep(*whole)
 
 
 @compiled_fast
