@@ -21,13 +21,18 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return _compiled(function)
 
 
-def compiled_fast(function: Callable[P, R]) -> Callable[P, R]:
+def compiled_fast(function: Callable[P, R], **how: Any) -> Callable[P, R]:
     """The same for arithmetic on many numbers: sums may be taken in any order, and 1/0 is infinite, as in NumPy.
 
     Either lets the processor take eight or sixteen numbers at a time. The order is fixed when it is compiled: the same
     machine makes the same bits every time.
     """
-    return _compiled(function, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+    return _compiled(function, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"}, **how)
+
+
+def compiled_part(function: Callable[P, R]) -> Callable[P, R]:
+    """The same for what only compiled functions call: it can't be called from Python, and compiles sooner."""
+    return compiled_fast(function, no_cpython_wrapper=True)
 
 
 def _compiled(function: Callable[P, R], **how: Any) -> Callable[P, R]:
