@@ -11,6 +11,7 @@ from lib.topics.corpus import Corpus
 from lib.topics.lda import Bags
 
 EPSILON = 1e-12  # as gensim's direct confirmation measures have it
+TOP_WORDS = 10
 ROWS = 20_000  # articles at a time
 
 
@@ -65,6 +66,17 @@ def _npmi_of(together: NDArray[np.float64]) -> float:
     pairs = ~np.eye(len(alone), dtype=bool)
     # a single word, or words of no training article, have no pairs to be coherent in
     return float(values[pairs].mean()) if pairs.any() and np.isfinite(values[pairs]).all() else 0.0
+
+
+def top_words(topics: NDArray[np.float32]) -> list[list[int]]:
+    """The ids of each topic's ten likeliest words, the likeliest first."""
+    size = min(TOP_WORDS, topics.shape[1])
+    if size < topics.shape[1]:
+        near = np.sort(np.argpartition(-topics, size - 1, axis=1)[:, :size], axis=1)
+    else:
+        near = np.broadcast_to(np.arange(size), (len(topics), size))
+    order = np.argsort(-np.take_along_axis(topics, near, axis=1), axis=1, kind="stable")
+    return [[int(word) for word in row] for row in np.take_along_axis(near, order, axis=1)]
 
 
 def held_out_bound(model: LdaModel, corpus: Corpus, training: int) -> float | None:

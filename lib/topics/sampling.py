@@ -28,6 +28,7 @@ Places = NDArray[np.int64]
 
 PORTIONS = 8  # of the articles a sweep, but no smaller than
 PORTION = 1_000  # articles
+RANGES = 8  # of words, each for a thread
 BLOCK = 128  # articles that a thread takes at a time
 ALPHA, ETA = 0.1, 0.01  # the priors to begin with; α is then fitted
 FIRST_FIT, FIT_EVERY = 20, 10  # sweeps until α is fitted, and fitted again
@@ -66,18 +67,20 @@ def sample_topics(
     beta = np.zeros((words, width), np.float32)
     beta[:, :topics] = 1.0 if start is None else start.counts.T
     size = max(PORTION, -(-len(bags) // PORTIONS))
-    edges = np.unique(np.linspace(0, words, 2 * threads + 1).astype(int)).tolist()
+    # always the same ranges of words, so that their sums are the same for any number of threads
+    ranges = list(pairwise(np.unique(np.linspace(0, words, RANGES + 1).astype(int)).tolist()))
+    sums, smooth = np.zeros((len(ranges), width)), np.zeros(words, np.float32)
     for sweep in range(sweeps):
         for first in range(0, len(bags), size):
             rows, its = bags.rows[first : first + size], offsets[first : first + size + 1]
             which = (bags.indptr, bags.ids, bags.counts, rows, its)
-            np.add(beta if sweep == first == 0 else by_word, np.float32(ETA), out=beta)
-            totals = beta.sum(axis=0, dtype=np.float64).astype(np.float32)
-            beta /= totals
-            draw = (*which, beta, totals, beta @ alpha, alpha[:topics], ETA, seed * 1_000_003 + sweep, before, after)
+            source = beta if sweep == first == 0 else by_word
+            in_threads(_sum_up, [(source, ETA, a, b, sums[part]) for part, (a, b) in enumerate(ranges)], threads)
+            totals = sums.sum(axis=0).astype(np.float32)
+            in_threads(_weigh, [(source, ETA, totals, alpha, a, b, beta, smooth) for a, b in ranges], threads)
+            draw = (*which, beta, totals, smooth, alpha[:topics], ETA, seed * 1_000_003 + sweep, before, after)
             in_threads(_draw, [(*draw, a, min(a + BLOCK, len(rows))) for a in range(0, len(rows), BLOCK)], threads)
-            moves = [(*which, before, after, a, b, by_word) for a, b in pairwise(edges)]
-            in_threads(_move, moves, threads)
+            in_threads(_move, [(*which, before, after, a, b, by_word) for a, b in ranges], threads)
             advance(len(rows))
         before, after = after, before
         if sweep >= FIRST_FIT and sweep % FIT_EVERY == 0:
@@ -203,6 +206,30 @@ def _sweep(
                         last = present[size]
                         present[place_of[old]] = last
                         place_of[last] = place_of[old]
+
+
+@compiled_fast
+def _sum_up(by_word: Floats, eta: float, first: int, end: int, into: NDArray[np.float64]) -> None:
+    """Σ_w (n_wk + η) of the words `first` to `end`, (padded topics,)."""
+    into[:] = eta * (end - first)
+    for word in range(first, end):
+        for k in range(len(into)):
+            into[k] += by_word[word, k]
+
+
+@compiled_fast
+def _weigh(
+    by_word: Floats, eta: float, totals: Floats, alpha: Floats, first: int, end: int, beta: Floats, smooth: Floats
+) -> None:
+    """β and Σ_k α_k β of the words `first` to `end`."""
+    prior = np.float32(eta)
+    for word in range(first, end):
+        total = np.float32(0.0)
+        for k in range(len(totals)):
+            value = (by_word[word, k] + prior) / totals[k]
+            beta[word, k] = value
+            total += alpha[k] * value
+        smooth[word] = total
 
 
 @compiled_fast

@@ -1,11 +1,32 @@
 """Compiled functions: also where nothing can be kept, and every part done in any number of threads."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numba
 import pytest
 
 from lib.compiled import compiled, in_threads
+
+ROOT = Path(__file__).parents[2]
+HELPER = """from lib.compiled import compiled
+
+
+@compiled
+def answer():
+    return {answer}
+"""
+CALLER = """from lib.compiled import compiled
+from made.helper import answer
+
+
+@compiled
+def ask():
+    return answer()
+"""
 
 
 def test_where_nothing_can_be_cached_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +57,23 @@ def test_a_fault_in_a_part_is_the_callers(threads: int) -> None:
 
     with pytest.raises(ValueError, match="part 0"):
         in_threads(work, [(0,), (1,)], threads)
+
+
+def test_what_is_kept_goes_once_a_module_beside_it_has_changed(tmp_path: Path) -> None:
+    package = tmp_path / "made"
+    package.mkdir()
+    (package / "helper.py").write_text(HELPER.format(answer=1))
+    (package / "caller.py").write_text(CALLER)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+
+    def answer() -> str:
+        command = [sys.executable, "-c", "from made.caller import ask; print(ask())"]
+        return subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+
+    assert answer() == "1\n"
+    kept = {path.name for path in package.rglob("*.nbc")}
+    assert any(name.startswith("caller.ask") for name in kept)
+    assert answer() == "1\n"
+    assert {path.name for path in package.rglob("*.nbc")} == kept
+    (package / "helper.py").write_text(HELPER.format(answer=22))
+    assert answer() == "22\n"
