@@ -23,12 +23,13 @@ Places = NDArray[np.int64]
 LANES = 16  # rooms are multiples of so many float32, so that no loop has an odd end
 # exp(ψ(γ)) below exp(−60) is nothing beside α. Without a floor products get denormal, a hundred times as slow.
 _LEAST = np.float32(-60.0)
+_NOTHING = np.float32(1e-4)
+PADDING = np.float32(1e-30)  # γ of topics that there are not: no weight, whatever the others'
 FLUSH = np.float32(1e-30)  # and so is a word's weight in a topic
 _EPSILON = np.finfo(np.float32).eps  # what gensim adds to the normaliser of φ
-_LEAST_SCALE = np.float32(1e-3)
 # Numbers that the compiler finds as they are. (A cast in a function costs it time each time that it stands there.)
 _0, _1, _2, _3, _4, _HALF = (np.float32(each) for each in (0, 1, 2, 3, 4, 0.5))
-_6TH, _12TH, _24TH, _120TH, _252ND, _720TH = (np.float32(1 / each) for each in (6, 12, 24, 120, 252, 720))
+_6TH, _12TH, _24TH, _48TH, _120TH, _252ND, _720TH = (np.float32(1 / n) for n in (6, 12, 24, 48, 120, 252, 720))
 _LOG_2, _PER_LOG_2 = np.float32(math.log(2)), np.float32(1 / math.log(2))
 _BIAS, _FRACTION = np.int32(127), np.int32(23)  # of a float32's exponent, and bits of its fraction
 
@@ -39,8 +40,8 @@ def padded(size: int) -> int:
 
 
 @compiled_fast
-def exp_digamma(x: Floats, into: Floats, bits: Ints, room: Floats) -> None:
-    """exp(ψ(x)) for x > 0, relative error about 1e-6; `bits` is `into` seen as int32, `room` is as long.
+def exp_digamma(x: Floats, lift: np.float32, into: Floats, bits: Ints, room: Floats) -> None:
+    """exp(ψ(x) + lift) for x > 0, relative error about 1e-6; `bits` is `into` seen as int32, `room` is as long.
 
     ψ(x) = ψ(x + 4) − Σ 1 / (x + i) and ψ(y) = log y − 1/2y − 1/12y² + 1/120y⁴ − 1/252y⁶ … (Abramowitz & Stegun 6.3.6
     and 6.3.18), so that exp(ψ(y)) = y exp(−1/2y − …). The exponential is a power of two, written as the bits of a
@@ -52,7 +53,7 @@ def exp_digamma(x: Floats, into: Floats, bits: Ints, room: Floats) -> None:
         below = (v + d) / (v * d) + (b + c) / (b * c)  # 1/v + 1/d + 1/b + 1/c with two divisions
         r = _1 / y
         rr = r * r
-        z = -(below + r * _HALF + rr * (_12TH - rr * (_120TH - rr * _252ND)))
+        z = lift - (below + r * _HALF + rr * (_12TH - rr * (_120TH - rr * _252ND)))
         z = (z if z > _LEAST else _LEAST) * _PER_LOG_2
         n = np.int32(z - _HALF)
         f = (z - np.float32(n)) * _LOG_2
@@ -113,7 +114,7 @@ def infer(
 ) -> None:
     """Infer γ of the documents `rows[first:end]`, from the start that `gamma` (documents, topics) holds, into it.
 
-    `beta` is exp(E log β) by word, (words, topics padded with zeros), `alpha` as wide (padded with ones). On the way
+    `beta` is exp(E log β) by word, (words, topics padded with zeros), `alpha` as wide (padded with PADDING). On the way
     out `theta` (documents, padded topics) has exp(ψ(γ)), and `ratio`, one for each word of each document from
     `offsets[d]` on, count / normaliser: the two make the sufficient statistics. As in gensim, a document ends after
     `iterations`, or once its γ has moved by less than `threshold` in the mean.
@@ -126,7 +127,7 @@ def infer(
     block, count, share, norm = of_words[3:], of_words[0], of_words[1], of_words[2]
     now, spare, before = rooms[0], rooms[1], rooms[2]
     for k in range(topics, width):
-        now[k] = before[k] = 1.0
+        now[k] = before[k] = PADDING
     for d in range(first, end):
         weight = theta[d]
         a = indptr[rows[d]]
@@ -146,13 +147,16 @@ def infer(
         for k in range(topics):
             now[k] = gamma[d, k]
         for step in range(iterations + 1):
-            exp_digamma(now, weight, bits[d], spare)
             total = _0
             for k in range(topics):
                 total += now[k]
-            # gensim's epsilon in the scale of weights that aren't divided by exp(ψ(Σγ)) ≈ Σγ − ½ + 1/24Σγ
-            scale = total - _HALF + _24TH / total
-            floor = _EPSILON * (scale if scale > _LEAST_SCALE else _LEAST_SCALE)
+            # exp(ψ(Σγ)), by which the weights aren't divided, is nearly x − 1/2 + 1/24x + 1/48x² for x = Σγ. Where that
+            # is small, so are the weights: they are lifted by 1/x, since ψ(x) = ψ(x + 1) − 1/x. (If x is next to
+            # nothing, 1/x has no digit left behind the point.)
+            lift = _0 if total > _4 or total < _NOTHING else _1 / total
+            more = total if total > _4 else total + _1
+            exp_digamma(now, lift, weight, bits[d], spare)
+            floor = _EPSILON * (more - _HALF + (_24TH + _48TH / more) / more)  # gensim's, in the scale of the weights
             _normalise(block, size, weight, norm)
             for j in range(size):
                 share[j] = count[j] / (norm[j] + floor)

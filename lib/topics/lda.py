@@ -23,7 +23,7 @@ from scipy.special import gammaln, logsumexp, psi
 
 from lib.compiled import in_threads
 from lib.machine import cores
-from lib.topics.estep import FLUSH, exp_digamma, infer, padded, sum_words
+from lib.topics.estep import FLUSH, PADDING, exp_digamma, infer, padded, sum_words
 
 Floats = NDArray[np.float32]
 Wide = NDArray[np.float64]
@@ -32,7 +32,7 @@ PARTS = 4  # ranges of words a thread, for the sums
 SHARE = 2**16  # numbers of which a thread takes exp(ψ) at a time,
 ENTRIES = 2**14  # and entries of the bags whose likelihood it works out
 TINY = 1e-200  # a likelihood near where numbers end: worked out in logarithms
-LIGHT = 0.1  # a topic with less than so many words in all has exp(−ψ(Σ λ)) beyond any float32
+LIGHT = 1.0  # a topic of fewer words may have exp(−ψ(Σ λ)) beyond any float32
 
 
 @dataclass(frozen=True)
@@ -193,6 +193,15 @@ class Lda(LdaModel):
         self._by_word, self.expElogbeta = by_word, by_word[:, : self.num_topics].T
         return by_word
 
+    def _bags(self, chunk: Any) -> Bags:
+        """The documents as bags. Raises IndexError for a word beyond the model's: compiled code wouldn't notice."""
+        if isinstance(chunk, Bags):
+            return chunk
+        bags = Bags.from_lists(chunk)
+        if len(bags.ids) and not 0 <= bags.ids.min() <= bags.ids.max() < self.num_terms:
+            raise IndexError(f"word ids {bags.ids.min()} to {bags.ids.max()}; the model has {self.num_terms} words")
+        return bags
+
     def inference(
         self, chunk: Any, collect_sstats: bool = False, start: Floats | None = None
     ) -> tuple[Floats, Floats | None]:
@@ -200,14 +209,14 @@ class Lda(LdaModel):
 
         `start` is γ to start from, of the same shape.
         """
-        bags = chunk if isinstance(chunk, Bags) else Bags.from_lists(chunk)
+        bags = self._bags(chunk)
         topics, documents, beta = self.num_topics, len(bags), self._beta()
         gamma = starts(self.seed, documents, topics) if start is None else np.array(start, np.float32, order="C")
         theta = np.empty((documents, beta.shape[1]), np.float32)
         offsets = bags.offsets()
         longest = padded(int(np.diff(offsets).max(initial=0)))
         ratio = np.empty(int(offsets[-1]), np.float32)
-        alpha = np.ones(beta.shape[1], np.float32)
+        alpha = np.full(beta.shape[1], PADDING)
         alpha[:topics] = self.alpha
         rows = (bags.indptr, bags.ids, bags.counts, bags.rows, offsets)
         settings = (beta, alpha, topics, self.iterations, np.float32(self.gamma_threshold))
@@ -259,7 +268,7 @@ class Lda(LdaModel):
 
         `subsample_ratio` is how many times as large the whole corpus is.
         """
-        bags = corpus if isinstance(corpus, Bags) else Bags.from_lists(corpus)
+        bags = self._bags(corpus)
         if gamma is None:
             gamma, _ = self.inference(bags)
         wide = gamma.astype(np.float64)
@@ -288,7 +297,7 @@ class Lda(LdaModel):
 
         gensim's number; that its log line raises 2 to it, and not e, is gensim's slip.
         """
-        bags = chunk if isinstance(chunk, Bags) else Bags.from_lists(chunk)
+        bags = self._bags(chunk)
         ratio = (total_docs or len(bags)) / len(bags)
         return self.bound(bags, subsample_ratio=ratio) / (ratio * bags.words() or 1.0)
 
@@ -297,7 +306,8 @@ def _infer(longest: int, *what: Any) -> None:
     *before, theta, ratio, first, end = what
     width, fours = theta.shape[1], -(-before[7] // 4) * 4
     rooms, of_words = np.empty((3, width), np.float32), np.empty((fours + 3, longest), np.float32)
-    infer(*before, theta, ratio, rooms, theta.view(np.int32), of_words, first, end)
+    whole: Any = [*before, theta, ratio, rooms, theta.view(np.int32), of_words, first, end]
+    infer(*whole)
 
 
 def _sum_words(what: Any, beta: Floats, first: int, end: int, into: Floats) -> None:
@@ -308,7 +318,7 @@ def _sum_words(what: Any, beta: Floats, first: int, end: int, into: Floats) -> N
 
 
 def _exp_digamma(x: Floats, into: Floats) -> None:
-    exp_digamma(x, into, into.view(np.int32), np.empty_like(into))
+    exp_digamma(x, np.float32(0.0), into, into.view(np.int32), np.empty_like(into))
 
 
 def _log_likelihood(

@@ -83,7 +83,7 @@ def sample_topics(
             in_threads(_move, [(*which, before, after, a, b, by_word) for a, b in ranges], threads)
             advance(len(rows))
         before, after = after, before
-        if sweep >= FIRST_FIT and sweep % FIT_EVERY == 0:
+        if sweep >= FIRST_FIT and sweep % FIT_EVERY == 0 and lengths.any():
             alpha[:topics] = _fitted(alpha[:topics], _tally(offsets, before, topics), lengths)
     return Sample(by_word[:, :topics].T, alpha[:topics])
 

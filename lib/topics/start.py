@@ -21,18 +21,26 @@ FEW = 500_000  # words that the first rounds read: enough to tell topics, and a 
 MANY = 3_000_000  # and the last sweeps
 FIRST_SWEEPS, ROUNDS, ROUND_SWEEPS, LAST_SWEEPS = 60, 5, 20, 40
 WARM_SWEEPS = 20  # from last week's topics
+MOST_USES = 1_000  # of a word in an article
 DISSOLVED = 0.15  # of the topics a round, and at least one
 
 
 def sweeps_to_come(bags: Bags, *, warm: bool) -> int:
     """How many articles `find_start` will sweep over in all, for the progress."""
-    few, many = _first(bags, FEW), _first(bags, MANY)
+    few, many = (_first(_capped(bags), most) for most in (FEW, MANY))
     return WARM_SWEEPS * many if warm else (FIRST_SWEEPS + ROUNDS * ROUND_SWEEPS) * few + LAST_SWEEPS * many
 
 
 def _first(bags: Bags, words: int) -> int:
     """How many of the documents, from the first on, have about so many words."""
     return min(int(np.searchsorted(bags.cumulative(), words)) + 1, len(bags))
+
+
+def _capped(bags: Bags) -> Bags:
+    """No word more than MOST_USES times in a document: each use is drawn by itself, a million would take minutes."""
+    if bags.counts.max(initial=0) <= MOST_USES:
+        return bags
+    return Bags(bags.indptr, bags.ids, np.minimum(bags.counts, MOST_USES), bags.rows)
 
 
 def find_start(
@@ -47,8 +55,8 @@ def find_start(
 ) -> Sample:
     """Counts by topic to start from, from the articles `order`, which is shuffled; from `past`, if there is one."""
     words = len(corpus.dictionary)
-    every = Bags.of(corpus, order)
-    few, many = (Bags.of(corpus, order[: _first(every, most)]) for most in (FEW, MANY))
+    every = _capped(Bags.of(corpus, order))
+    few, many = (Bags.of(every, order[: _first(every, most)]) for most in (FEW, MANY))
 
     def sweep(bags: Bags, sweeps: int, number: int, start: Sample | None) -> Sample:
         its = seed * 100 + number
