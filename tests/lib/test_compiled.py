@@ -59,6 +59,32 @@ def test_a_fault_in_a_part_is_the_callers(threads: int) -> None:
         in_threads(work, [(0,), (1,)], threads)
 
 
+TRAIN = """
+from lib.topics.lda import Bags
+from lib.topics.model import fit_topics, infer_topics
+from tests.lib.topics.made import advance, made_corpus, planted_texts
+
+corpus = made_corpus(planted_texts(20))
+model = fit_topics(corpus, topics=2, passes=1, seed=1)
+infer_topics(model, corpus, advance)
+model.log_perplexity(Bags.of(corpus))
+"""
+
+
+def test_what_one_process_has_compiled_the_next_one_finds(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
+    kept = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", TRAIN], cwd=ROOT, env=environment, capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        kept.append({path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.nb?")})
+    assert kept[0] == kept[1]
+    # one version of each function: another kind of argument would be another compilation
+    assert len([path for path in kept[0] if path.suffix == ".nbc"]) == len(kept[0]) / 2 >= 6
+
+
 def test_what_is_kept_goes_once_a_module_beside_it_has_changed(tmp_path: Path) -> None:
     package = tmp_path / "made"
     package.mkdir()
