@@ -29,7 +29,7 @@ Places = NDArray[np.int64]
 PORTIONS = 8  # of the articles a sweep, but no smaller than
 PORTION = 1_000  # articles
 RANGES = 8  # of words, each for a thread
-BLOCK = 128  # articles that a thread takes at a time
+TASKS = 4  # a thread and portion
 ALPHA, ETA = 0.1, 0.01  # the priors to begin with; α is then fitted
 FIRST_FIT, FIT_EVERY = 20, 10  # sweeps until α is fitted, and fitted again
 FIT_STEPS = 5
@@ -68,7 +68,7 @@ def sample_topics(
     beta[:, :topics] = 1.0 if start is None else start.counts.T
     size = max(PORTION, -(-len(bags) // PORTIONS))
     # always the same ranges of words, so that their sums are the same for any number of threads
-    ranges = list(pairwise(np.unique(np.linspace(0, words, RANGES + 1).astype(int)).tolist()))
+    ranges = _parted(words, RANGES)
     sums, smooth = np.zeros((len(ranges), width)), np.zeros(words, np.float32)
     for sweep in range(sweeps):
         for first in range(0, len(bags), size):
@@ -79,13 +79,18 @@ def sample_topics(
             totals = sums.sum(axis=0).astype(np.float32)
             in_threads(_weigh, [(source, ETA, totals, alpha, a, b, beta, smooth) for a, b in ranges], threads)
             draw = (*which, beta, totals, smooth, alpha[:topics], ETA, seed * 1_000_003 + sweep, before, after)
-            in_threads(_draw, [(*draw, a, min(a + BLOCK, len(rows))) for a in range(0, len(rows), BLOCK)], threads)
-            in_threads(_move, [(*which, before, after, a, b, by_word) for a, b in ranges], threads)
+            in_threads(_draw, [(*draw, a, b) for a, b in _parted(len(rows), TASKS * threads)], threads)
+            in_threads(_move, [(*which, before, after, a, b, by_word) for a, b in _parted(words, threads)], threads)
             advance(len(rows))
         before, after = after, before
         if sweep >= FIRST_FIT and sweep % FIT_EVERY == 0 and lengths.any():
             alpha[:topics] = _fitted(alpha[:topics], _tally(offsets, before, topics), lengths)
     return Sample(by_word[:, :topics].T, alpha[:topics])
+
+
+def _parted(count: int, parts: int) -> list[tuple[int, int]]:
+    """The range from 0 to `count` in so many ranges, or fewer."""
+    return list(pairwise(np.unique(np.linspace(0, count, parts + 1).astype(int)).tolist()))
 
 
 def _fitted(alpha: Floats, counts: Floats, lengths: Places) -> Floats:

@@ -36,7 +36,7 @@ def test_exp_digamma_of_the_largest_numbers_is_themselves(x: float) -> None:
 
 
 @given(cases())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 def test_gamma_and_statistics_are_gensims(case: Any) -> None:
     documents, sstats, priors = case
     ours, gensims = pair(sstats, **priors)

@@ -37,7 +37,7 @@ def themes(counts: NDArray[np.float32]) -> list[list[str]]:
 
 
 @given(st.integers(1, 20), st.integers(1, 40), st.integers(0, 30), st.integers(1, 25), st.integers(0, 99))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_every_use_of_a_word_has_one_topic(topics: int, words: int, documents: int, sweeps: int, seed: int) -> None:
     bags = Bags.from_lists(random_documents(seed, documents, words))
     found = sampled(bags, words, topics, sweeps=sweeps, seed=seed)
