@@ -26,7 +26,7 @@ Floats = NDArray[np.float32]
 CHUNK = 4_000  # articles that are inferred at a time, about; and between two updates with gensim's engine
 WATCHED = 20  # every so manieth training article is watched and not trained on,
 LEAST_WATCHED = 50  # if that makes so many
-STANDSTILL = 5e-4  # nats a word: a pass that brings less is the last one
+STANDSTILL = 3e-4  # nats a word: a pass that brings less is the last one
 
 
 def training_articles(corpus: Corpus) -> list[int]:

@@ -22,7 +22,7 @@ MANY = 3_000_000  # and the last sweeps
 FIRST_SWEEPS, ROUNDS, ROUND_SWEEPS, LAST_SWEEPS = 60, 5, 20, 40
 WARM_SWEEPS = 20  # from last week's topics
 MOST_USES = 1_000  # of a word in an article
-DISSOLVED = 0.15  # of the topics a round, and at least one
+DISSOLVED = 0.2  # of the topics a round, and at least one
 
 
 def sweeps_to_come(bags: Bags, *, warm: bool) -> int:
