@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
@@ -15,28 +16,42 @@ R = TypeVar("R")
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile for numba, kept on disk for the next process where there is a folder for it.
 
-    What is kept is as old as the function's own file: a change to a function in another file that it calls has to touch
-    this one too. There is no folder where a service's user may write neither beside the code nor in a home of its own.
+    There is none where a service's user may write neither beside the code nor in a home of its own. What is kept is
+    thrown away once any module of the function's folder has changed.
     """
     return _compiled(function)
 
 
-def compiled_fast(function: Callable[P, R]) -> Callable[P, R]:
+def compiled_fast(function: Callable[P, R], **how: Any) -> Callable[P, R]:
     """The same for arithmetic on many numbers: sums may be taken in any order, and 1/0 is infinite, as in NumPy.
 
     Either lets the processor take eight or sixteen numbers at a time. The order is fixed when it is compiled: the same
     machine makes the same bits every time.
     """
-    return _compiled(function, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"})
+    return _compiled(function, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"}, **how)
+
+
+def compiled_part(function: Callable[P, R]) -> Callable[P, R]:
+    """The same for what only compiled functions call: it can't be called from Python, and compiles sooner."""
+    return compiled_fast(function, no_cpython_wrapper=True)
 
 
 def _compiled(function: Callable[P, R], **how: Any) -> Callable[P, R]:
     how |= {"nogil": True, "no_cfunc_wrapper": True}  # nobody calls them from C: less to compile
     try:
-        made: Callable[P, R] = numba.njit(cache=True, **how)(function)
+        made: Any = numba.njit(cache=True, **how)(function)
     except RuntimeError:
-        made = numba.njit(**how)(function)
-    return made
+        return numba.njit(**how)(function)  # type: ignore[no-any-return]
+    # numba looks at the function's own file alone, and would go on with what other files had in them
+    made._cache._cache_file._source_stamp = _age(Path(function.__code__.co_filename).parent)
+    return made  # type: ignore[no-any-return]
+
+
+@cache
+def _age(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Each module of a folder, with when it was written and its size."""
+    found = ((path, path.stat()) for path in sorted(folder.glob("*.py")))
+    return tuple((path.name, each.st_mtime_ns, each.st_size) for path, each in found)
 
 
 def in_threads(work: Callable[..., None], parts: Sequence[Sequence[Any]], threads: int) -> None:

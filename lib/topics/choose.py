@@ -18,9 +18,9 @@ from lib.machine import cores
 from lib.topics.corpus import Corpus
 from lib.topics.lda import Bags
 from lib.topics.model import training_articles
-from lib.topics.quality import npmi
+from lib.topics.quality import npmi, top_words
 from lib.topics.sampling import sample_topics
-from lib.topics.stability import matched, top_words
+from lib.topics.stability import matched
 
 Number = int | Literal["auto"]
 

@@ -19,15 +19,20 @@ from gensim.matutils import dirichlet_expectation
 from gensim.models import LdaModel
 from gensim.models.ldamodel import LdaState, update_dir_prior
 from numpy.typing import NDArray
-from scipy.special import gammaln, psi
+from scipy.special import gammaln, logsumexp, psi
 
 from lib.compiled import in_threads
 from lib.machine import cores
-from lib.topics.estep import exp_elog_beta, infer, log_likelihood, padded, sum_words
+from lib.topics.estep import FLUSH, PADDING, exp_digamma, infer, padded, sum_words
 
 Floats = NDArray[np.float32]
+Wide = NDArray[np.float64]
 BLOCK = 256  # documents that a thread takes at a time
 PARTS = 4  # ranges of words a thread, for the sums
+SHARE = 2**16  # numbers of which a thread takes exp(ψ) at a time,
+ENTRIES = 2**14  # and entries of the bags whose likelihood it works out
+TINY = 1e-200  # a likelihood near where numbers end: worked out in logarithms
+LIGHT = 1.0  # a topic of fewer words may have exp(−ψ(Σ λ)) beyond any float32
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,13 @@ class Bags:
     ids: NDArray[np.int32]
     counts: NDArray[np.int32] | Floats
     rows: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        # Views that can't be written to, so that one compiled function serves arrays and read-only maps of files.
+        for name in ("indptr", "ids", "counts"):
+            view = np.asarray(getattr(self, name)).view()
+            view.flags.writeable = False
+            object.__setattr__(self, name, view)
 
     @classmethod
     def of(cls, corpus: Any, rows: Sequence[int] | NDArray[np.int64] | None = None) -> "Bags":
@@ -150,15 +162,25 @@ class Lda(LdaModel):
 
     def sync_state(self, current_Elogbeta: Any = None) -> None:  # noqa: N803 (gensim's name)
         """Take exp(E log β) from λ."""
-        weights = self.weights
-        by_word = np.zeros((self.num_terms, padded(self.num_topics)), np.float32)
-        scale = np.exp(-psi(weights.sum(axis=0, dtype=np.float64))).astype(np.float32)
-        step = max(1, -(-self.num_terms // (PARTS * self.threads)))
-        parts = [
-            (weights, scale, first, min(first + step, self.num_terms), by_word)
-            for first in range(0, self.num_terms, step)
-        ]
-        in_threads(exp_elog_beta, parts, self.threads)
+        if current_Elogbeta is not None:
+            self._by_word, self.expElogbeta = None, np.exp(np.asarray(current_Elogbeta, self.dtype))
+            return
+        topics, width = self.num_topics, padded(self.num_topics)
+        weights: Floats = np.ones((self.num_terms, width), np.float32)
+        weights[:, :topics] = self.state.get_lambda().T
+        sums = weights[:, :topics].sum(axis=0, dtype=np.float64)
+        by_word = np.empty_like(weights)
+        flat, into = weights.reshape(-1), by_word.reshape(-1)
+        step = max(1, SHARE // width) * width
+        parts = [(flat[a : a + step], into[a : a + step]) for a in range(0, len(flat), step)]
+        in_threads(_exp_digamma, parts, self.threads)
+        light = sums < LIGHT
+        scale = np.zeros(width, np.float32)
+        scale[:topics][~light] = np.exp(-psi(sums[~light]))
+        by_word *= scale
+        for topic in np.flatnonzero(light):
+            by_word[:, topic] = np.exp(psi(weights[:, topic].astype(np.float64)) - psi(sums[topic]))
+        by_word[by_word < FLUSH] = 0.0
         self._by_word, self.expElogbeta = by_word, by_word[:, : self.num_topics].T
 
     def _beta(self) -> Floats:
@@ -171,6 +193,15 @@ class Lda(LdaModel):
         self._by_word, self.expElogbeta = by_word, by_word[:, : self.num_topics].T
         return by_word
 
+    def _bags(self, chunk: Any) -> Bags:
+        """The documents as bags. Raises IndexError for a word beyond the model's: compiled code wouldn't notice."""
+        if isinstance(chunk, Bags):
+            return chunk
+        bags = Bags.from_lists(chunk)
+        if len(bags.ids) and not 0 <= bags.ids.min() <= bags.ids.max() < self.num_terms:
+            raise IndexError(f"word ids {bags.ids.min()} to {bags.ids.max()}; the model has {self.num_terms} words")
+        return bags
+
     def inference(
         self, chunk: Any, collect_sstats: bool = False, start: Floats | None = None
     ) -> tuple[Floats, Floats | None]:
@@ -178,27 +209,28 @@ class Lda(LdaModel):
 
         `start` is γ to start from, of the same shape.
         """
-        bags = chunk if isinstance(chunk, Bags) else Bags.from_lists(chunk)
+        bags = self._bags(chunk)
         topics, documents, beta = self.num_topics, len(bags), self._beta()
         gamma = starts(self.seed, documents, topics) if start is None else np.array(start, np.float32, order="C")
         theta = np.empty((documents, beta.shape[1]), np.float32)
         offsets = bags.offsets()
+        longest = padded(int(np.diff(offsets).max(initial=0)))
         ratio = np.empty(int(offsets[-1]), np.float32)
-        alpha = np.ones(beta.shape[1], np.float32)
+        alpha = np.full(beta.shape[1], PADDING)
         alpha[:topics] = self.alpha
         rows = (bags.indptr, bags.ids, bags.counts, bags.rows, offsets)
         settings = (beta, alpha, topics, self.iterations, np.float32(self.gamma_threshold))
         parts = [
-            (*rows, *settings, gamma, theta, ratio, first, min(first + BLOCK, documents))
+            (longest, *rows, *settings, gamma, theta, ratio, first, min(first + BLOCK, documents))
             for first in range(0, documents, BLOCK)
         ]
-        in_threads(infer, parts, self.threads)
+        in_threads(_infer, parts, self.threads)
         if not collect_sstats:
             return gamma, None
         sstats = np.zeros((self.num_terms, topics), np.float32)
-        sums = (bags.indptr, bags.ids, bags.rows, offsets, theta, ratio, beta, topics)
+        sums = (bags.indptr, bags.ids, bags.rows, offsets, theta, ratio)
         edges = self._ranges(bags)
-        in_threads(sum_words, [(*sums, a, b, sstats) for a, b in pairwise(edges)], self.threads)
+        in_threads(_sum_words, [(sums, beta, a, b, sstats) for a, b in pairwise(edges)], self.threads)
         return gamma, sstats.T
 
     def _ranges(self, bags: Bags) -> list[int]:
@@ -236,35 +268,82 @@ class Lda(LdaModel):
 
         `subsample_ratio` is how many times as large the whole corpus is.
         """
-        bags = corpus if isinstance(corpus, Bags) else Bags.from_lists(corpus)
+        bags = self._bags(corpus)
         if gamma is None:
             gamma, _ = self.inference(bags)
         wide = gamma.astype(np.float64)
         elog_theta = psi(wide) - psi(wide.sum(axis=1, keepdims=True))
-        each = np.zeros(len(bags))
-        rows = (bags.indptr, bags.ids, bags.counts, bags.rows, self._beta(), np.exp(elog_theta))
-        parts = [(*rows, first, min(first + BLOCK, len(bags)), each) for first in range(0, len(bags), BLOCK)]
-        in_threads(log_likelihood, parts, self.threads)
+        weights = self.weights.astype(np.float64)
+        elog_beta = psi(weights) - psi(weights.sum(axis=0))
+        highest = elog_beta.max(axis=1)
+        logs = (elog_theta, elog_beta, np.exp(elog_theta), np.exp(elog_beta - highest[:, None]), highest)
+        offsets = bags.offsets()
+        edges = sorted({*np.searchsorted(offsets, np.arange(0, int(offsets[-1]), ENTRIES)).tolist(), 0, len(bags)})
+        each = np.zeros(len(edges))
+        parts = [(bags, *logs, a, b, each[i : i + 1]) for i, (a, b) in enumerate(pairwise(edges))]
+        in_threads(_log_likelihood, parts, self.threads)
         alpha = self.alpha.astype(np.float64)
         score = each.sum() + ((alpha - wide) * elog_theta + gammaln(wide) - gammaln(alpha)).sum()
         score += (gammaln(alpha.sum()) - gammaln(wide.sum(axis=1))).sum()
         score *= subsample_ratio
-        return float(score + self._topics_bound())
-
-    def _topics_bound(self) -> float:
-        """The part of the bound that is the topics' own: E[log p(β | η) − log q(β | λ)]."""
-        weights = self.weights.astype(np.float64)
-        eta = np.broadcast_to(np.asarray(self.eta, np.float64), (self.num_terms,))[:, None]
-        sums = weights.sum(axis=0)
-        elog_beta = psi(weights) - psi(sums)
-        score = ((eta - weights) * elog_beta + gammaln(weights) - gammaln(eta)).sum()
-        return float(score + (gammaln(eta.sum()) - gammaln(sums)).sum())
+        # E[log p(β | η) − log q(β | λ)]; the sum over an η by topic and word is over both, as gensim has it
+        eta = np.asarray(self.eta, np.float64).T
+        eta = eta if eta.ndim == 2 else eta[:, None]
+        score += ((eta - weights) * elog_beta + gammaln(weights) - gammaln(eta)).sum()
+        return float(score + (gammaln(eta.sum()) - gammaln(weights.sum(axis=0))).sum())
 
     def log_perplexity(self, chunk: Any, total_docs: int | None = None) -> float:
         """The bound per word, natural logarithm, with the corpus taken to have `total_docs` documents (default: these).
 
         gensim's number; that its log line raises 2 to it, and not e, is gensim's slip.
         """
-        bags = chunk if isinstance(chunk, Bags) else Bags.from_lists(chunk)
+        bags = self._bags(chunk)
         ratio = (total_docs or len(bags)) / len(bags)
-        return self.bound(bags, subsample_ratio=ratio) / (ratio * bags.words())
+        return self.bound(bags, subsample_ratio=ratio) / (ratio * bags.words() or 1.0)
+
+
+def _infer(longest: int, *what: Any) -> None:
+    *before, theta, ratio, first, end = what
+    width, fours = theta.shape[1], -(-before[7] // 4) * 4
+    rooms, of_words = np.empty((3, width), np.float32), np.empty((fours + 3, longest), np.float32)
+    whole: Any = [*before, theta, ratio, rooms, theta.view(np.int32), of_words, first, end]
+    infer(*whole)
+
+
+def _sum_words(what: Any, beta: Floats, first: int, end: int, into: Floats) -> None:
+    sums = np.zeros((end - first, into.shape[1]))
+    whole: Any = [*what, into.shape[1], first, end, sums]
+    sum_words(*whole)
+    into[first:end] = sums * beta[first:end, : into.shape[1]]
+
+
+def _exp_digamma(x: Floats, into: Floats) -> None:
+    exp_digamma(x, np.float32(0.0), into, into.view(np.int32), np.empty_like(into))
+
+
+def _log_likelihood(
+    bags: Bags,
+    elog_theta: Wide,
+    elog_beta: Wide,
+    theta: Wide,
+    beta: Wide,
+    highest: Wide,
+    first: int,
+    end: int,
+    into: Wide,
+) -> None:
+    """Σ n_dw log Σ_k exp(E log θ_dk + E log β_kw) over the words of some documents, into `into` (1,).
+
+    `theta` is exp(E log θ), `beta` exp(E log β) as a part of each word's `highest`.
+    """
+    rows = bags.rows[first:end]
+    lengths = bags.indptr[rows + 1] - bags.indptr[rows]
+    before = np.cumsum(lengths) - lengths
+    places = np.arange(lengths.sum()) + np.repeat(bags.indptr[rows] - before, lengths)
+    document, word = np.repeat(np.arange(first, end), lengths), bags.ids[places]
+    mixed = np.einsum("ik,ik->i", theta[document], beta[word])
+    logs = np.log(np.maximum(mixed, TINY)) + highest[word]
+    tiny = np.flatnonzero(mixed < TINY)
+    if len(tiny):
+        logs[tiny] = logsumexp(elog_theta[document[tiny]] + elog_beta[word[tiny]], axis=1)
+    into[0] = (bags.counts[places] * logs).sum()

@@ -34,11 +34,14 @@ class Misfits:
 def misfits(model: Lda, corpus: Corpus) -> Misfits:
     """Judge every article with LEAST_WORDS different words."""
     rows = np.flatnonzero(np.diff(corpus.indptr) >= LEAST_WORDS)
-    uses = np.bincount(corpus.ids, weights=corpus.counts, minlength=len(corpus.dictionary))
+    uses = corpus.uses()
     plain = np.maximum(uses / max(uses.sum(), 1), 1e-12)[:, None].astype(np.float32)
     weights = model.weights
     beta = np.asarray(weights / weights.sum(axis=0, dtype=np.float64), np.float32)
-    gains = [_gains(model, _halves(corpus, rows[a : a + MANY]), beta, plain) for a in range(0, len(rows), MANY)]
+    gains = []
+    for start in range(0, len(rows), MANY):
+        gains.append(_gains(model, _halves(corpus, rows[start : start + MANY]), beta, plain))
+        corpus.release()
     gain = np.concatenate(gains) if gains else np.empty(0)
     order = np.argsort(gain, kind="stable")
     least = [(int(rows[place]), float(gain[place])) for place in order[:SHOWN] if gain[place] < 0]

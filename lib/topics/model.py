@@ -41,9 +41,9 @@ def chunk_size(articles: int) -> int:
 
 def work(corpus: Corpus, *, passes: int, engine: Engine, start: Floats | None) -> int:
     """How many articles `fit_topics` will read at most, for the progress."""
-    articles = len(training_articles(corpus))
-    sweeps = sweeps_to_come(articles, warm=start is not None) if engine == "compiled" else 0
-    return articles * passes + sweeps
+    training = training_articles(corpus)
+    sweeps = sweeps_to_come(Bags.of(corpus, training), warm=start is not None) if engine == "compiled" else 0
+    return len(training) * passes + sweeps
 
 
 def fit_topics(
@@ -84,6 +84,7 @@ def fit_topics(
         state = LdaState(model.eta, model.state.sstats.shape, model.dtype)
         for chunk in Bags.of(corpus, order).chunks(chunk_size(len(order))):
             model.do_estep(chunk, state)
+            corpus.release()
             advance(len(chunk))
         model.do_mstep(1.0, state, True)
         if watched:
@@ -157,5 +158,6 @@ def infer_topics(model: LdaModel, corpus: Corpus, advance: Advance) -> Floats:
         gamma, _ = model.inference(chunk)
         weights[place : place + len(chunk)] = gamma / gamma.sum(axis=1, keepdims=True)
         place += len(chunk)
+        corpus.release()
         advance(len(chunk))
     return weights

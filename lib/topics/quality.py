@@ -5,38 +5,78 @@ from collections.abc import Sequence
 import numpy as np
 from gensim.models import LdaModel
 from numpy.typing import NDArray
-from scipy.sparse import csc_matrix, csr_matrix
 
+from lib.compiled import compiled
 from lib.topics.corpus import Corpus
 from lib.topics.lda import Bags
 
 EPSILON = 1e-12  # as gensim's direct confirmation measures have it
+TOP_WORDS = 10
+ROWS = 20_000  # articles at a time
 
 
-def npmi(corpus: Corpus, articles: Sequence[int], top_words: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+def npmi(
+    corpus: Corpus, articles: Sequence[int] | NDArray[np.int64], top_words: Sequence[Sequence[int]]
+) -> NDArray[np.float64]:
     """Each topic's coherence: mean NPMI over the pairs of its top words, co-occurrence counted by article.
 
     Normalised pointwise mutual information (Bouma 2009), from −1 (never together) to 1 (only together), as measured by
     gensim's CoherenceModel(coherence="c_npmi") with a window as long as the longest document, which a test holds us
-    to; gensim counts by a walk over all texts, this by one sparse product. `top_words` are word ids; shape (topics,).
+    to; gensim counts by a walk over all texts, this by one over the bags. `top_words` are word ids; shape (topics,).
     """
-    present = _presence(corpus)[list(articles)].tocsc()
-    return np.array([_npmi_of(present[:, list(words)], len(articles)) for words in top_words])
+    words = np.unique([word for each in top_words for word in each]).astype(np.int32)
+    place_of = np.full(len(corpus.dictionary), -1, np.int32)
+    place_of[words] = np.arange(len(words))
+    together = np.zeros((len(words), len(words)), np.int64)
+    bags = Bags.of(corpus, articles)
+    for chunk in bags.chunks(ROWS):
+        _count_pairs(chunk.indptr, chunk.ids, chunk.rows, place_of, np.empty(len(words), np.int32), together)
+        corpus.release()
+    shares = together / max(len(bags), 1)
+    return np.array([_npmi_of(shares[np.ix_(place_of[list(each)], place_of[list(each)])]) for each in top_words])
 
 
-def _presence(corpus: Corpus) -> csr_matrix:
-    ones = np.ones(len(corpus.ids), np.float64)
-    return csr_matrix((ones, corpus.ids, corpus.indptr), shape=(len(corpus), len(corpus.dictionary)))
+@compiled
+def _count_pairs(
+    indptr: NDArray[np.int64],
+    ids: NDArray[np.int32],
+    rows: NDArray[np.int64],
+    place_of: NDArray[np.int32],
+    present: NDArray[np.int32],
+    together: NDArray[np.int64],
+) -> None:
+    """Add to `together` (places, places) the articles that have both words; −1 is no place. `present` is room."""
+    for row in rows:
+        size = 0
+        for entry in range(indptr[row], indptr[row + 1]):
+            place = place_of[ids[entry]]
+            if place >= 0:
+                present[size] = place
+                size += 1
+        for a in range(size):
+            for b in range(size):
+                together[present[a], present[b]] += 1
 
 
-def _npmi_of(present: csc_matrix, articles: int) -> float:
-    together = (present.T @ present).toarray() / articles
+def _npmi_of(together: NDArray[np.float64]) -> float:
+    """The mean over the pairs; `together` has the share of articles with both words, on the diagonal with the one."""
     alone = np.diag(together)
     with np.errstate(divide="ignore", invalid="ignore"):
         values = (np.log(together + EPSILON) - np.log(np.outer(alone, alone))) / -np.log(together + EPSILON)
     pairs = ~np.eye(len(alone), dtype=bool)
     # a single word, or words of no training article, have no pairs to be coherent in
     return float(values[pairs].mean()) if pairs.any() and np.isfinite(values[pairs]).all() else 0.0
+
+
+def top_words(topics: NDArray[np.float32]) -> list[list[int]]:
+    """The ids of each topic's ten likeliest words, the likeliest first."""
+    size = min(TOP_WORDS, topics.shape[1])
+    if size < topics.shape[1]:
+        near = np.sort(np.argpartition(-topics, size - 1, axis=1)[:, :size], axis=1)
+    else:
+        near = np.broadcast_to(np.arange(size), (len(topics), size))
+    order = np.argsort(-np.take_along_axis(topics, near, axis=1), axis=1, kind="stable")
+    return [[int(word) for word in row] for row in np.take_along_axis(near, order, axis=1)]
 
 
 def held_out_bound(model: LdaModel, corpus: Corpus, training: int) -> float | None:

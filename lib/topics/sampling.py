@@ -12,6 +12,7 @@ Distributed algorithms for topic models, brought together several times a sweep.
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +28,12 @@ Places = NDArray[np.int64]
 
 PORTIONS = 8  # of the articles a sweep, but no smaller than
 PORTION = 1_000  # articles
-BLOCK = 128  # articles that a thread takes at a time
+RANGES = 8  # of words, each for a thread
+TASKS = 4  # a thread and portion
 ALPHA, ETA = 0.1, 0.01  # the priors to begin with; α is then fitted
 FIRST_FIT, FIT_EVERY = 20, 10  # sweeps until α is fitted, and fitted again
 FIT_STEPS = 5
+TALLIED = 1_000  # articles whose topics are counted at a time
 LEAST_ALPHA = 1e-3
 
 
@@ -64,23 +67,30 @@ def sample_topics(
     beta = np.zeros((words, width), np.float32)
     beta[:, :topics] = 1.0 if start is None else start.counts.T
     size = max(PORTION, -(-len(bags) // PORTIONS))
-    edges = np.unique(np.linspace(0, words, 2 * threads + 1).astype(int)).tolist()
+    # always the same ranges of words, so that their sums are the same for any number of threads
+    ranges = _parted(words, RANGES)
+    sums, smooth = np.zeros((len(ranges), width)), np.zeros(words, np.float32)
     for sweep in range(sweeps):
         for first in range(0, len(bags), size):
             rows, its = bags.rows[first : first + size], offsets[first : first + size + 1]
             which = (bags.indptr, bags.ids, bags.counts, rows, its)
-            np.add(beta if sweep == first == 0 else by_word, np.float32(ETA), out=beta)
-            totals = beta.sum(axis=0, dtype=np.float64).astype(np.float32)
-            beta /= totals
-            draw = (*which, beta, totals, beta @ alpha, alpha[:topics], ETA, seed * 1_000_003 + sweep, before, after)
-            in_threads(_sweep, [(*draw, a, min(a + BLOCK, len(rows))) for a in range(0, len(rows), BLOCK)], threads)
-            moves = [(*which, before, after, a, b, by_word) for a, b in pairwise(edges)]
-            in_threads(_move, moves, threads)
+            source = beta if sweep == first == 0 else by_word
+            in_threads(_sum_up, [(source, ETA, a, b, sums[part]) for part, (a, b) in enumerate(ranges)], threads)
+            totals = sums.sum(axis=0).astype(np.float32)
+            in_threads(_weigh, [(source, ETA, totals, alpha, a, b, beta, smooth) for a, b in ranges], threads)
+            draw = (*which, beta, totals, smooth, alpha[:topics], ETA, seed * 1_000_003 + sweep, before, after)
+            in_threads(_draw, [(*draw, a, b) for a, b in _parted(len(rows), TASKS * threads)], threads)
+            in_threads(_move, [(*which, before, after, a, b, by_word) for a, b in _parted(words, threads)], threads)
             advance(len(rows))
         before, after = after, before
-        if sweep >= FIRST_FIT and sweep % FIT_EVERY == 0:
+        if sweep >= FIRST_FIT and sweep % FIT_EVERY == 0 and lengths.any():
             alpha[:topics] = _fitted(alpha[:topics], _tally(offsets, before, topics), lengths)
     return Sample(by_word[:, :topics].T, alpha[:topics])
+
+
+def _parted(count: int, parts: int) -> list[tuple[int, int]]:
+    """The range from 0 to `count` in so many ranges, or fewer."""
+    return list(pairwise(np.unique(np.linspace(0, count, parts + 1).astype(int)).tolist()))
 
 
 def _fitted(alpha: Floats, counts: Floats, lengths: Places) -> Floats:
@@ -90,6 +100,12 @@ def _fitted(alpha: Floats, counts: Floats, lengths: Places) -> Floats:
         seen = (psi(counts + fitted) - psi(fitted)).sum(axis=0)
         fitted = np.maximum(fitted * seen / (psi(lengths + fitted.sum()) - psi(fitted.sum())).sum(), LEAST_ALPHA)
     return fitted.astype(np.float32)
+
+
+def _draw(*what: Any) -> None:
+    topics = len(what[8])
+    whole: Any = [*what, np.empty((2, topics), np.float32), np.empty((2, topics), np.int32)]
+    _sweep(*whole)
 
 
 @compiled_fast
@@ -109,16 +125,18 @@ def _sweep(
     after: Ints,
     first: int,
     end: int,
+    numbers: Floats,
+    places: Ints,
 ) -> None:
     """Draw the topics of the articles `rows[first:end]` anew: those of article d stand from `offsets[d]` on.
 
     `beta` is (n_wk + η) / `totals`, `totals` n_k + Vη, `smooth` Σ_k α_k β_wk. A topic of −1 has not been drawn
     yet. As in Yao, Mimno, McCallum (2009), the few topics that an article has are looked at one by one, and α's part of
-    all of them together, as one chance that seldom comes true.
+    all of them together, as one chance that seldom comes true. `numbers` and `places` are room, (2, topics).
     """
     topics = len(alpha)
-    here, chance = np.zeros(topics, np.float32), np.zeros(topics, np.float32)
-    present, place_of = np.zeros(topics, np.int32), np.zeros(topics, np.int32)
+    here, chance = numbers[0], numbers[1]
+    present, place_of = places[0], places[1]
     one, zero, prior = np.float32(1.0), np.float32(0.0), np.float32(eta)
     for d in range(first, end):
         # splitmix64 (Steele, Lea, Flood 2014), from a number of the article's own
@@ -150,7 +168,7 @@ def _sweep(
                 rest_of_all = smooth[word]
                 if old >= 0:  # the use at hand counts neither for its article nor for its word
                     with_prior = of_word[old] * totals[old]
-                    share = max(with_prior - one, prior) / with_prior
+                    share = (with_prior - one if with_prior - one > prior else prior) / with_prior
                     left_out = of_word[old] * (here[old] - (here[old] - one) * share)
                     chance[place_of[old]] -= left_out
                     total -= left_out
@@ -168,7 +186,7 @@ def _sweep(
                             new = present[i]
                             break
                 if new < 0:
-                    left = max(left - total, zero)
+                    left = left - total if left > total else zero
                     for k in range(topics):
                         value = alpha[k] * of_word[k]
                         if k == old:
@@ -193,6 +211,30 @@ def _sweep(
                         last = present[size]
                         present[place_of[old]] = last
                         place_of[last] = place_of[old]
+
+
+@compiled_fast
+def _sum_up(by_word: Floats, eta: float, first: int, end: int, into: NDArray[np.float64]) -> None:
+    """Σ_w (n_wk + η) of the words `first` to `end`, (padded topics,)."""
+    into[:] = eta * (end - first)
+    for word in range(first, end):
+        for k in range(len(into)):
+            into[k] += by_word[word, k]
+
+
+@compiled_fast
+def _weigh(
+    by_word: Floats, eta: float, totals: Floats, alpha: Floats, first: int, end: int, beta: Floats, smooth: Floats
+) -> None:
+    """β and Σ_k α_k β of the words `first` to `end`."""
+    prior = np.float32(eta)
+    for word in range(first, end):
+        total = np.float32(0.0)
+        for k in range(len(totals)):
+            value = (by_word[word, k] + prior) / totals[k]
+            beta[word, k] = value
+            total += alpha[k] * value
+        smooth[word] = total
 
 
 @compiled_fast
@@ -228,12 +270,9 @@ def _move(
 def _tally(offsets: Places, topic_of: Ints, topics: int) -> Floats:
     """How many uses each article has of each topic, (articles, topics)."""
     counts = np.zeros((len(offsets) - 1, topics), np.float32)
-    _count(offsets, topic_of, counts)
+    for first in range(0, len(counts), TALLIED):
+        some = offsets[first : first + TALLIED + 1]
+        rows = np.repeat(np.arange(len(some) - 1), np.diff(some)) * topics
+        tally = np.bincount(rows + topic_of[some[0] : some[-1]], minlength=(len(some) - 1) * topics)
+        counts[first : first + TALLIED] = tally.reshape(-1, topics)
     return counts
-
-
-@compiled_fast
-def _count(offsets: Places, topic_of: Ints, into: Floats) -> None:
-    for d in range(len(offsets) - 1):
-        for place in range(offsets[d], offsets[d + 1]):
-            into[d, topic_of[place]] += np.float32(1.0)

@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from lib.topics.corpus import Corpus
 from lib.topics.lda import Bags
+from lib.topics.quality import top_words
 from lib.topics.sampling import sample_topics
 
 Words = Sequence[Sequence[int]]  # the likeliest words of each topic
@@ -19,7 +20,6 @@ Words = Sequence[Sequence[int]]  # the likeliest words of each topic
 DRAWS = 4
 ARTICLES = 4_000  # a draw, at most
 SWEEPS = 60
-TOP_WORDS = 10
 
 
 def effort(articles: int) -> int:
@@ -56,17 +56,6 @@ def stability(
         )
         agreement.append(matched(words, top_words(sample.counts)))
     return np.asarray(np.mean(agreement, axis=0))
-
-
-def top_words(topics: NDArray[np.float32]) -> list[list[int]]:
-    """The ids of each topic's ten likeliest words, the likeliest first."""
-    size = min(TOP_WORDS, topics.shape[1])
-    if size < topics.shape[1]:
-        near = np.sort(np.argpartition(-topics, size - 1, axis=1)[:, :size], axis=1)
-    else:
-        near = np.broadcast_to(np.arange(size), (len(topics), size))
-    order = np.argsort(-np.take_along_axis(topics, near, axis=1), axis=1, kind="stable")
-    return [[int(word) for word in row] for row in np.take_along_axis(near, order, axis=1)]
 
 
 def matched(one: Words, other: Words) -> NDArray[np.float64]:

@@ -13,23 +13,34 @@ from numpy.typing import NDArray
 
 from lib.topics.corpus import Corpus
 from lib.topics.lda import Bags
-from lib.topics.quality import npmi
+from lib.topics.quality import npmi, top_words
 from lib.topics.sampling import LEAST_ALPHA, Sample, sample_topics
 
 Advance = Callable[[int], None]
-TOP_WORDS = 10
-
-FEW = 6_000  # articles that the first rounds read: enough to tell topics, and a fraction of the time
-MANY = 60_000  # and the last sweeps
+FEW = 500_000  # words that the first rounds read: enough to tell topics, and a fraction of the time
+MANY = 3_000_000  # and the last sweeps
 FIRST_SWEEPS, ROUNDS, ROUND_SWEEPS, LAST_SWEEPS = 60, 5, 20, 40
 WARM_SWEEPS = 20  # from last week's topics
+MOST_USES = 1_000  # of a word in an article
 DISSOLVED = 0.15  # of the topics a round, and at least one
 
 
-def sweeps_to_come(articles: int, *, warm: bool) -> int:
+def sweeps_to_come(bags: Bags, *, warm: bool) -> int:
     """How many articles `find_start` will sweep over in all, for the progress."""
-    few, many = min(articles, FEW), min(articles, MANY)
+    few, many = (_first(_capped(bags), most) for most in (FEW, MANY))
     return WARM_SWEEPS * many if warm else (FIRST_SWEEPS + ROUNDS * ROUND_SWEEPS) * few + LAST_SWEEPS * many
+
+
+def _first(bags: Bags, words: int) -> int:
+    """How many of the documents, from the first on, have about so many words."""
+    return min(int(np.searchsorted(bags.cumulative(), words)) + 1, len(bags))
+
+
+def _capped(bags: Bags) -> Bags:
+    """No word more than MOST_USES times in a document: each use is drawn by itself, a million would take minutes."""
+    if bags.counts.max(initial=0) <= MOST_USES:
+        return bags
+    return Bags(bags.indptr, bags.ids, np.minimum(bags.counts, MOST_USES), bags.rows)
 
 
 def find_start(
@@ -44,25 +55,26 @@ def find_start(
 ) -> Sample:
     """Counts by topic to start from, from the articles `order`, which is shuffled; from `past`, if there is one."""
     words = len(corpus.dictionary)
+    every = _capped(Bags.of(corpus, order))
+    few, many = (Bags.of(every, order[: _first(every, most)]) for most in (FEW, MANY))
 
-    def sweep(most: int, sweeps: int, number: int, start: Sample | None) -> Sample:
-        bags = Bags.of(corpus, order[:most])
+    def sweep(bags: Bags, sweeps: int, number: int, start: Sample | None) -> Sample:
         its = seed * 100 + number
         return sample_topics(
             bags, words, topics, sweeps=sweeps, seed=its, threads=threads, start=start, advance=advance
         )
 
     if past is not None:
-        return sweep(MANY, WARM_SWEEPS, 0, past)
+        return sweep(many, WARM_SWEEPS, 0, past)
     draw = np.random.default_rng(seed)
-    found = best = sweep(FEW, FIRST_SWEEPS, 0, None)
-    best_coherence = _coherence(corpus, order, found)
+    found = best = sweep(few, FIRST_SWEEPS, 0, None)
+    best_coherence = _coherence(corpus, many, found)
     for number in range(1, ROUNDS + 1) if topics > 1 else ():
-        found = sweep(FEW, ROUND_SWEEPS, number, relocated(best, best_coherence, draw))
-        coherence = _coherence(corpus, order, found)
+        found = sweep(few, ROUND_SWEEPS, number, relocated(best, best_coherence, draw))
+        coherence = _coherence(corpus, many, found)
         if coherence.mean() > best_coherence.mean():
             best, best_coherence = found, coherence
-    return sweep(MANY, LAST_SWEEPS, ROUNDS + 1, best)
+    return sweep(many, LAST_SWEEPS, ROUNDS + 1, best)
 
 
 def relocated(sample: Sample, coherence: NDArray[np.float64], draw: np.random.Generator) -> Sample:
@@ -80,6 +92,5 @@ def relocated(sample: Sample, coherence: NDArray[np.float64], draw: np.random.Ge
     return Sample(counts, alpha)
 
 
-def _coherence(corpus: Corpus, order: NDArray[np.int64], sample: Sample) -> NDArray[np.float64]:
-    top = [np.argsort(-row, kind="stable")[:TOP_WORDS].tolist() for row in sample.counts]
-    return npmi(corpus, order[:MANY].tolist(), top)
+def _coherence(corpus: Corpus, bags: Bags, sample: Sample) -> NDArray[np.float64]:
+    return npmi(corpus, bags.rows, top_words(sample.counts))

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from lib.topics.stability import effort, matched, stability, top_words
+from lib.topics.quality import top_words
+from lib.topics.stability import effort, matched, stability
 from tests.lib.topics.made import PLANTED, made_corpus, planted_texts, random_texts
 
 
