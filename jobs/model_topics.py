@@ -113,8 +113,7 @@ def model_topics(run: Any, options: Any) -> None:
     with run.stage("summary"):
         summary, weeks = track(history, summarise(model, corpus, weights, judged.stability), model, corpus, weights)
         files.save_model(run.folder, model, corpus, weights, fading_of(history, options.start, corpus, model))
-        known = topic_tables.seen_before(run.db, run.date)
-        new = sum(article.id not in known for article in corpus.articles)
+        new, seen_some = topic_tables.new_articles(run.db, run.date, corpus.article_ids())
 
     if options.print_topics:
         run.lines = [words for _, words in model.print_topics(num_topics=-1, num_words=10)]
@@ -122,7 +121,7 @@ def model_topics(run: Any, options: Any) -> None:
     run.save(lambda db: topic_tables.save(db, run.id, run.date, corpus.articles, summary, weights, weeks))
     run.message = files.one_sentence(summary, len(corpus), new)
     with run.stage("charts"):
-        page = finished(summary, corpus, weeks, judged, new=new, first_time=not known)
+        page = finished(summary, corpus, weeks, judged, new=new, first_time=not seen_some)
     run.report(
         "model_topics.html",
         packages=("gensim", "numba", "nltk", "numpy"),

@@ -16,6 +16,7 @@ from lib.topics.bags import Column, Frequencies, bags_of
 from lib.topics.documents import Documents
 from lib.topics.hashed import Ids
 from lib.topics.phrases import Phrases
+from lib.topics.shelf import ids_of
 
 # A word has to stand in at least this share of the articles (and five of them), and at most that one.
 LEAST_SHARE, MOST_SHARE = 0.001, 0.2
@@ -66,6 +67,10 @@ class Corpus:
     def tokens(self) -> int:
         """Words in all bags."""
         return int(self.lengths.sum())
+
+    def article_ids(self) -> NDArray[np.uint64]:
+        """The articles' ids as numbers, (articles,)."""
+        return ids_of(self.articles)
 
     def uses(self) -> NDArray[np.int64]:
         """How often each word stands in all bags, (words,)."""

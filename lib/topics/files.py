@@ -1,5 +1,6 @@
 """A topics run's files beside its rows (model, dictionary, bags, the whole document–topic matrix), and its figures."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from numpy.typing import NDArray
 from lib.errors import BadData, SourceUnavailable
 from lib.topics.corpus import Corpus, words_of
 from lib.topics.history import Fading
+from lib.topics.ids import as_texts
 from lib.topics.judgement import Judgement
 from lib.topics.kept import TOPICS, VOCABULARY, keep, read_kept
 from lib.topics.lda import Lda
+from lib.topics.npz import pieces, write_npz
 from lib.topics.summary import Summary
 from lib.topics.tracking import Weeks
 
@@ -33,16 +36,18 @@ def save_model(
     """
     model.save(str(folder / "lda.model"))
     corpus.dictionary.save(str(folder / "dictionary.gensim"))
-    ids = np.array([article.id for article in corpus.articles])
-    np.savez_compressed(folder / "document_topics.npz", articles=ids, weights=weights)
-    np.savez_compressed(
-        folder / "bags.npz",
-        indptr=corpus.indptr,
-        ids=corpus.ids,
-        counts=corpus.counts,
-        held_out=corpus.held_out,
-    )
+    articles = len(corpus)
+    ids = map(as_texts, pieces(corpus.article_ids()))
+    write_npz(folder / "document_topics.npz", {"articles": (articles, ids), "weights": (articles, pieces(weights))})
+    bags = {name: getattr(corpus, name) for name in ("indptr", "ids", "counts", "held_out")}
+    write_npz(folder / "bags.npz", {name: (len(array), _released(corpus, array)) for name, array in bags.items()})
     keep(folder, model.state.sstats, model.alpha, model.eta, words_of(corpus), left)
+
+
+def _released(corpus: Corpus, array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    for piece in pieces(array):
+        yield piece
+        corpus.release()
 
 
 def load_model(folder: Path) -> Lda:

@@ -179,7 +179,7 @@ def start_of(history: History, how: str, corpus: Corpus, topics: int) -> Floats 
     carried_on = _carried_on(history, how, corpus, topics)
     if carried_on is None:
         return None
-    uses = np.bincount(corpus.ids, weights=corpus.counts, minlength=carried_on.shape[1])
+    uses = corpus.uses()
     then = carried_on.sum(axis=0, dtype=np.float64)
     return np.asarray(carried_on * (uses / np.where(then > 0, then, np.inf)), np.float32)
 

@@ -71,7 +71,8 @@ def label_topics(
     rows of sum 1, `counts` how often the corpus has each word. A label has at most LABEL_CHARACTERS, and no word twice.
     """
     titles = representative_titles(corpus.articles, corpus.suffixes, weights, lengths)
-    mass = beta * np.maximum(lengths @ weights, 1e-12)[:, None]
+    # einsum, for `@` would make doubles of all weights first
+    mass = beta * np.maximum(np.einsum("d,dk->k", lengths, weights), 1e-12)[:, None]
     own = mass / np.maximum(mass.sum(axis=0), 1e-300)  # of each word's uses, the part that is each topic's (Bayes)
     phrases = telling_phrases(titles, own, corpus.dictionary)
     scores = relevance(beta, counts / max(counts.sum(), 1), RELEVANCE)

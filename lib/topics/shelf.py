@@ -1,20 +1,22 @@
 """A million articles without their contents: what is short as columns in memory, titles and addresses on disk."""
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import overload
+from typing import Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lib.topics.articles import Article
+from lib.topics.ids import as_numbers
 from lib.topics.scratch import Scratch
 
 BLOCK = 1 << 16  # bytes written at a time
-TOGETHER = 500  # articles read at a time
+TOGETHER = 500  # titles read at a time
 _TEXTS = 3  # title, address and short body, behind one another
+Column = Literal["publication", "date"]
 
 
 class Shelf(Sequence[Article]):
@@ -27,6 +29,7 @@ class Shelf(Sequence[Article]):
         self._ids, self._starts, self._lengths = array("Q"), array("q"), array("i")
         self._lines, self._bodies = array("q"), array("Q")
         self._names: dict[str | None, int] = {}  # publications, dates and files, each once
+        self._listed: list[str | None] = []  # the same by their numbers
         self._codes = array("i")  # three an article: publication, date, file
         self._rows: NDArray[np.int64] | None = None  # those that are kept, of all that were put here
 
@@ -71,6 +74,16 @@ class Shelf(Sequence[Article]):
         """The articles' ids as numbers, (articles,)."""
         return np.frombuffer(self._ids, np.uint64)[self._kept()] if self._ids else np.empty(0, np.uint64)
 
+    def column(self, which: Column) -> tuple[NDArray[np.int32], list[str | None]]:
+        """Each article's publication or date, (articles,), as a number among the names that follow."""
+        codes = np.frombuffer(self._codes, np.int32).reshape(-1, 3)
+        return codes[self._kept(), ("publication", "date").index(which)], self._by_number()
+
+    def _by_number(self) -> list[str | None]:
+        if len(self._listed) < len(self._names):
+            self._listed = list(self._names)
+        return self._listed
+
     def __len__(self) -> int:
         return len(self._ids) if self._rows is None else len(self._rows)
 
@@ -81,12 +94,15 @@ class Shelf(Sequence[Article]):
     def __getitem__(self, index: int | slice) -> Article | list[Article]:
         if isinstance(index, slice):
             return [self[d] for d in range(len(self))[index]]
-        return next(self._read(self._kept()[range(len(self))[index], None]))
+        place = range(len(self))[index]
+        return self._article(place if self._rows is None else int(self._rows[place]))
 
     def __iter__(self) -> Iterator[Article]:
-        kept = self._kept()
-        for start in range(0, len(kept), TOGETHER):
-            yield from self._read(kept[start : start + TOGETHER])
+        return self.at(range(len(self)))
+
+    def at(self, places: Iterable[int]) -> Iterator[Article]:
+        """The articles at these places, in whatever order they are named."""
+        return (self[place] for place in places)
 
     def titles(self) -> Iterator[str]:
         """The titles of all articles that were put here, in order."""
@@ -105,28 +121,44 @@ class Shelf(Sequence[Article]):
         end = self._starts[last] + sum(self._lengths[_TEXTS * last : _TEXTS * (last + 1)])
         return self._file.read(begin, end - begin, np.uint8).tobytes(), begin
 
-    def _read(self, rows: NDArray[np.int64]) -> Iterator[Article]:
-        """The articles of these rows, ascending, whose texts are read at once."""
-        names = list(self._names)
-        texts, begin = self._texts(int(rows[0]), int(rows[-1]))
-        for row in rows.tolist():
-            at = self._starts[row] - begin
-            found: list[str] = []
-            for length in self._lengths[_TEXTS * row : _TEXTS * (row + 1)]:
-                found.append(texts[at : at + length].decode("utf-8", "surrogatepass"))
-                at += length
-            publication, day, file = self._codes[3 * row : 3 * row + 3]
-            yield Article(
-                id=f"{self._ids[row]:016x}",
-                title=found[0],
-                content="",
-                publication=names[publication] or "",
-                date=names[day],
-                url=found[1],
-                file=names[file] or "",
-                line=self._lines[row],
-                short_body=found[2],
-            )
+    def _article(self, row: int) -> Article:
+        """One of all that were put here."""
+        if self._pending:
+            self._write()
+        names, at, found = self._by_number(), 0, []
+        lengths = self._lengths[_TEXTS * row : _TEXTS * (row + 1)]
+        texts = self._file.read(self._starts[row], sum(lengths), np.uint8).tobytes()
+        for length in lengths:
+            found.append(texts[at : at + length].decode("utf-8", "surrogatepass"))
+            at += length
+        publication, day, file = self._codes[3 * row : 3 * row + 3]
+        return Article(
+            id=f"{self._ids[row]:016x}",
+            title=found[0],
+            content="",
+            publication=names[publication] or "",
+            date=names[day],
+            url=found[1],
+            file=names[file] or "",
+            line=self._lines[row],
+            short_body=found[2],
+        )
+
+
+def ids_of(articles: Sequence[Article]) -> NDArray[np.uint64]:
+    """The ids of any articles as numbers, (articles,): quickly of those on a shelf."""
+    if isinstance(articles, Shelf):
+        return articles.ids
+    return as_numbers(article.id for article in articles)
+
+
+def column_of(articles: Sequence[Article], which: Column) -> tuple[NDArray[np.int32], list[str | None]]:
+    """`Shelf.column` of any articles."""
+    if isinstance(articles, Shelf):
+        return articles.column(which)
+    names: dict[str | None, int] = {}
+    codes = [names.setdefault(getattr(article, which), len(names)) for article in articles]
+    return np.array(codes, np.int32), list(names)
 
 
 def _digest(text: bytes) -> int:

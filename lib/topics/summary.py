@@ -1,7 +1,7 @@
 """What a reader is told of a model: labels, shares, headlines, distances, topics by publication and over time."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -16,6 +16,7 @@ from lib.topics.labels import label_topics
 from lib.topics.model import training_articles
 from lib.topics.quality import held_out_bound, npmi
 from lib.topics.relevance import RelevantWord, relevant_words
+from lib.topics.shelf import column_of
 from lib.topics.text import without_suffix
 
 TOP_WORDS = 10
@@ -26,6 +27,7 @@ MIN_WEIGHT = 0.01  # weights up to this stay out of the tables
 MOST_PUBLICATIONS = 12
 MOST_YEARS = 60  # between the first and the last date, for a step a year
 LEAST_HEADLINE_WORDS = 5  # a shorter bag says too little for its article to stand for a topic
+FEW = 200  # articles of a topic that are put in order first: nearly always enough for its headlines
 Floats = NDArray[np.float64]
 
 
@@ -80,10 +82,11 @@ def summarise(
     training = training_articles(corpus)
     coherence = npmi(corpus, training, top)
     places = topic_map(beta)
-    counts = np.bincount(corpus.ids, weights=corpus.counts, minlength=len(corpus.dictionary)).astype(np.float64)
+    counts = corpus.uses().astype(np.float64)
     labels = label_topics(corpus, weights, lengths, beta, counts)
     by_share = np.argsort(-shares, kind="stable").tolist()
     relevant = relevant_words(beta, counts, shares, corpus.dictionary, by_share[:SHOWN])
+    telling = np.flatnonzero(lengths >= max(LEAST_HEADLINE_WORDS, np.median(lengths)))
     topics = [
         Topic(
             id=k,
@@ -93,7 +96,7 @@ def summarise(
             share=round(float(shares[k]), 6),
             npmi=round(float(coherence[k]), 6),
             stability=None if stability is None else stability[k],
-            headlines=_headlines(corpus, weights[:, k], lengths),
+            headlines=_headlines(corpus, telling, weights[telling, k]),
             x=float(places[k, 0]),
             y=float(places[k, 1]),
             relevant=relevant.get(k, []),
@@ -101,19 +104,19 @@ def summarise(
         for k in by_share
     ]
     order = [topic.column for topic in topics]
-    names = [article.publication or "(not named)" for article in corpus.articles]
-    days = [article.date for article in corpus.articles]
-    period = period_of(days)
+    dates, days = column_of(corpus.articles, "date")
+    each_day = np.bincount(dates, minlength=len(days))
+    period = period_of({day for day, articles in zip(days, each_day.tolist(), strict=True) if articles})
     return Summary(
         topics=topics,
         coherence=round(float(coherence.mean()), 6),
         bound=held_out_bound(model, corpus, len(training)),
         training=len(training),
         held_out=int(corpus.held_out.sum()),
-        publications=_by_publication(names, weights[:, order], lengths),
-        periods=_by_time(days, period, weights[:, order], lengths),
+        publications=_by_publication(*column_of(corpus.articles, "publication"), order, weights, lengths),
+        periods=_by_time(dates, days, period, order, weights, lengths),
         period=period,
-        dated=sum(day is not None for day in days),
+        dated=sum(each_day[number] for number, day in enumerate(days) if day is not None),
     )
 
 
@@ -137,38 +140,59 @@ def topic_map(beta: Floats) -> Floats:
 
 def _shares(weights: NDArray[np.float32], lengths: Floats) -> Floats:
     total = lengths.sum()
-    shares = (lengths @ weights) / total if total else weights.mean(axis=0)
+    # einsum, for `@` would make doubles of all weights first
+    shares = np.einsum("d,dk->k", lengths, weights) / total if total else weights.mean(axis=0)
     return np.asarray(shares, np.float64)
 
 
-def _headlines(corpus: Corpus, weights: NDArray[np.float32], lengths: Floats) -> list[tuple[Article, str, float]]:
-    """Articles that are about the topic and little else: of the longest half, those of the highest weight."""
-    score = np.where(lengths >= max(LEAST_HEADLINE_WORDS, np.median(lengths)), weights, 0.0)
+def _headlines(
+    corpus: Corpus, telling: NDArray[np.int64], weights: NDArray[np.float32]
+) -> list[tuple[Article, str, float]]:
+    """Articles that are about the topic and little else: of those that are `telling`, those of the highest weight."""
     found: list[tuple[Article, str, float]] = []
     titles: set[str] = set()
-    for d in np.argsort(-score, kind="stable").tolist():
-        article = corpus.articles[d]
-        if score[d] <= 0 or len(found) == HEADLINES:
+    for place in _highest_first(weights):
+        if weights[place] <= 0 or len(found) == HEADLINES:
             break
+        article = corpus.articles[int(telling[place])]
         title = without_suffix(article.title, corpus.suffixes)
         title = title if len(title) <= HEADLINE_CHARACTERS else f"{title[: HEADLINE_CHARACTERS - 1]}…"
         if title and title not in titles:
             titles.add(title)
-            found.append((article, title, round(float(weights[d]), 4)))
+            found.append((article, title, round(float(weights[place]), 4)))
     return found
 
 
+def _highest_first(values: NDArray[np.float32]) -> Iterator[int]:
+    """The places of the highest values, of equal ones the first; only as many are sorted as are asked for."""
+    first = np.ones(len(values), np.bool_)
+    if len(values) > FEW:
+        first = values >= np.partition(values, -FEW)[-FEW]
+    for part in (first, ~first):
+        places = np.flatnonzero(part)
+        yield from places[np.argsort(-values[places], kind="stable")].tolist()
+
+
 def _by_publication(
-    names: Sequence[str], weights: NDArray[np.float32], lengths: Floats
+    codes: NDArray[np.int32],
+    names: Sequence[str | None],
+    order: Sequence[int],
+    weights: NDArray[np.float32],
+    lengths: Floats,
 ) -> list[tuple[str, int, list[float]]]:
-    counts = Counter(names)
+    known = [name or "(not named)" for name in names]
+    counts: Counter[str] = Counter()
+    for name, articles in zip(known, np.bincount(codes, minlength=len(names)).tolist(), strict=True):
+        if articles:
+            counts[name] += articles
     shown = [name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_PUBLICATIONS]]
-    groups = [name if name in shown else "all others" for name in names]
-    order = [*shown, *(["all others"] if len(counts) > len(shown) else [])]
-    return _by_group(groups, order, weights, lengths)
+    groups = [*shown, *(["all others"] if len(counts) > len(shown) else [])]
+    place = {name: number for number, name in enumerate(shown)}
+    numbers = np.array([place.get(name, len(shown)) for name in known], np.int64)
+    return _by_group(numbers[codes], groups, order, weights, lengths)
 
 
-def period_of(days: Sequence[str | None]) -> str:
+def period_of(days: Collection[str | None]) -> str:
     """The period that parts the time between the first and the last date into a readable number of steps."""
     known = sorted(day for day in days if day)
     if not known:
@@ -184,10 +208,19 @@ def _long_period(span: int) -> str:
 
 
 def _by_time(
-    days: Sequence[str | None], period: str, weights: NDArray[np.float32], lengths: Floats
+    codes: NDArray[np.int32],
+    days: Sequence[str | None],
+    period: str,
+    order: Sequence[int],
+    weights: NDArray[np.float32],
+    lengths: Floats,
 ) -> list[tuple[str, int, list[float]]]:
-    groups = [_period(day, period) if day else "" for day in days]
-    return _by_group(groups, sorted(set(groups) - {""}), weights, lengths)
+    used = np.bincount(codes, minlength=len(days)) > 0
+    named = [_period(day, period) if day and here else "" for day, here in zip(days, used.tolist(), strict=True)]
+    groups = sorted(set(named) - {""})
+    place = {name: number for number, name in enumerate(groups)}
+    numbers = np.array([place.get(name, len(groups)) for name in named], np.int64)
+    return _by_group(numbers[codes], groups, order, weights, lengths)
 
 
 def _period(day: str, period: str) -> str:
@@ -203,12 +236,26 @@ def _day(text: str) -> date:
 
 
 def _by_group(
-    groups: Sequence[str], order: Sequence[str], weights: NDArray[np.float32], lengths: Floats
+    numbers: NDArray[np.int64],
+    groups: Sequence[str],
+    order: Sequence[int],
+    weights: NDArray[np.float32],
+    lengths: Floats,
 ) -> list[tuple[str, int, list[float]]]:
-    result = []
-    labels = np.array(groups)
-    for name in order:
-        inside = labels == name
-        share = _shares(weights[inside], lengths[inside])
-        result.append((name, int(inside.sum()), [round(float(each), 6) for each in share]))
-    return result
+    """Each group's articles and its topics' shares, in this order of columns; `numbers` beyond the groups are left out.
+
+    Summed a topic at a time, so that no copy of the weights is made.
+    """
+    size = len(groups) + 1
+    counts, words = np.bincount(numbers, minlength=size), np.bincount(numbers, weights=lengths, minlength=size)
+    shares = np.empty((size, len(order)))
+    for place, column in enumerate(order):
+        its = weights[:, column]
+        shares[:, place] = np.bincount(numbers, weights=its * lengths, minlength=size) / np.maximum(words, 1)
+        if not words[:-1].all():  # of articles without words the plain mean
+            mean = np.bincount(numbers, weights=its, minlength=size) / np.maximum(counts, 1)
+            shares[:, place] = np.where(words > 0, shares[:, place], mean)
+    return [
+        (name, int(counts[number]), [round(float(each), 6) for each in shares[number]])
+        for number, name in enumerate(groups)
+    ]

@@ -1,17 +1,29 @@
 """How the weekly topics become rows: articles, topics, topic_words, article_topics, topic_events."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import sqlite_utils
+from numpy.typing import NDArray
 from sqlite_utils.db import ForeignKey
 from sqlite_utils.migrations import Migrations
 
 from lib.store import rows
+from lib.topics.ids import Numbers, as_numbers, as_texts
+
+if TYPE_CHECKING:  # else whoever opens the store would load what reads articles
+    from lib.topics.articles import Article
 
 migrations = Migrations("topics")
 LOOKED_BACK = 25  # earlier runs in the streams: half a year with this one
+TOGETHER = 10_000  # articles that are asked for at a time
+BLOCK = 1 << 17  # weights that become rows at a time
+CACHE = 1 << 16  # KiB of the store that a commit may hold: SQLite's own 2 MiB are written out over and over
+ARTICLE = ("id", "title", "publication", "date", "url", "file", "line", "first_seen")
 TITLE_CHARACTERS = 1000  # in the table; the whole title is in the file that the row names
 
 
@@ -125,11 +137,27 @@ def last_topics(db: sqlite_utils.Database) -> LastTopics | None:
     return None
 
 
-def seen_before(db: sqlite_utils.Database, date: str) -> set[str]:
-    """The ids of the articles that a committed run of an earlier logical date has read."""
-    if "articles" not in db.table_names():
-        return set()
-    return {row[0] for row in db.execute("SELECT id FROM articles WHERE first_seen < ?", [date])}
+def new_articles(db: sqlite_utils.Database, date: str, ids: Numbers) -> tuple[int, bool]:
+    """How many of the articles no committed run of an earlier logical date has read, and whether there is such a run.
+
+    The store is asked for these articles, some at a time: it may have read a hundred times as many over the years.
+    """
+    earlier = "SELECT 1 FROM articles WHERE first_seen < ? LIMIT 1"
+    if "articles" not in db.table_names() or db.execute(earlier, [date]).fetchone() is None:
+        return len(ids), False
+    sql = (
+        "SELECT COUNT(*) FROM json_each(?) AS each CROSS JOIN articles ON articles.id = each.value WHERE first_seen < ?"
+    )
+    ascending, known = np.sort(ids), 0
+    for start in range(0, len(ids), TOGETHER):
+        asked = json.dumps(as_texts(ascending[start : start + TOGETHER]).tolist())
+        known += db.execute(sql, [asked, date]).fetchone()[0]
+    return len(ids) - known, True
+
+
+def _seen(db: sqlite_utils.Database, where: str, date: str) -> Numbers:
+    """The ids of the articles whose `first_seen` is so."""
+    return as_numbers(row[0] for row in db.execute(f"SELECT id FROM articles WHERE {where}", [date]))
 
 
 def next_id(db: sqlite_utils.Database, date: str) -> int:
@@ -162,32 +190,35 @@ def course(db: sqlite_utils.Database, date: str, *, demo: bool) -> Course:
     return Course(list(shares.items()), labels)
 
 
-def save(db: sqlite_utils.Database, run: int, date: str, articles: Any, summary: Any, weights: Any, weeks: Any) -> None:
+def save(
+    db: sqlite_utils.Database,
+    run: int,
+    date: str,
+    articles: "Sequence[Article]",
+    summary: Any,
+    weights: NDArray[np.floating],
+    weeks: Any,
+) -> None:
     """Write a run's results; to stand in its commit. Articles known from an earlier date keep that date.
 
     `weights` has shape (articles, topics) with columns by the model's; those up to summary.MIN_WEIGHT are left out.
+    Raises ValueError where there aren't as many of them as articles.
     """
-    db.table("articles").insert_all(
-        (
-            {
-                "id": each.id,
-                "title": each.title[:TITLE_CHARACTERS],
-                "publication": each.publication,
-                "date": each.date,
-                "url": each.url,
-                "file": each.file,
-                "line": each.line,
-                "first_seen": date,
-            }
-            for each in articles
-        ),
-        ignore=True,
-    )
+    if len(weights) != len(articles):
+        raise ValueError(f"{len(weights)} rows of weights for {len(articles)} articles")
+    from lib.topics.shelf import ids_of
+
+    db.execute(f"PRAGMA cache_size = -{CACHE}")
+    ids = ids_of(articles)
+    of_this_date, of_later = _seen(db, "first_seen = ?", date), _seen(db, "first_seen > ?", date)
+    # By their ids, which are random: so each page of an index is filled once, and not come back to all the time.
+    order = np.argsort(ids)
+    # Here and for the weights there is no sqlite-utils: of a million articles, its work on each value is most of it.
+    sql = f"INSERT OR IGNORE INTO articles ({', '.join(ARTICLE)}) VALUES ({', '.join('?' for _ in ARTICLE)})"
+    db.conn.executemany(sql, _article_rows(articles, order, date))
     # a run made up for later (a backfill) may be the first by date although it isn't by clock
-    db.execute(
-        "UPDATE articles SET first_seen = ? WHERE first_seen > ? AND id IN (SELECT value FROM json_each(?))",
-        [date, date, _json_list(each.id for each in articles)],
-    )
+    sooner = as_texts(np.intersect1d(of_later, ids)).tolist()
+    db.conn.executemany("UPDATE articles SET first_seen = ? WHERE id = ?", zip(repeat(date), sooner, strict=False))
     db.table("topics").insert_all(
         {
             "run": run,
@@ -208,31 +239,43 @@ def save(db: sqlite_utils.Database, run: int, date: str, articles: Any, summary:
         for topic in summary.topics
         for rank, (word, weight) in enumerate(topic.words, start=1)
     )
-    db.table("article_topics").insert_all(_weight_rows(run, articles, weights, summary.topics))
+    db.conn.executemany(
+        "INSERT INTO article_topics (run, article, topic, weight) VALUES (?, ?, ?, ?)",
+        _weight_rows(run, ids, order, weights, summary.topics),
+    )
     # what only a replaced run of this date had read is in no run any more, or was first seen by a later one
-    gone = [date, _json_list(each.id for each in articles)]
-    db.execute(
-        "DELETE FROM articles WHERE first_seen = ? AND id NOT IN (SELECT value FROM json_each(?))"
-        " AND id NOT IN (SELECT article FROM article_topics)",
+    gone = [(id,) for id in as_texts(np.setdiff1d(of_this_date, ids)).tolist()]
+    db.conn.executemany(
+        "DELETE FROM articles WHERE id = ? AND NOT EXISTS (SELECT 1 FROM article_topics WHERE article = articles.id)",
         gone,
     )
-    db.execute(
+    db.conn.executemany(
         "UPDATE articles SET first_seen = (SELECT MIN(runs.date) FROM article_topics JOIN runs"
-        " ON runs.id = article_topics.run WHERE article_topics.article = articles.id)"
-        " WHERE first_seen = ? AND id NOT IN (SELECT value FROM json_each(?))",
+        " ON runs.id = article_topics.run WHERE article_topics.article = articles.id) WHERE id = ?",
         gone,
     )
 
 
-def _weight_rows(run: int, articles: Any, weights: Any, topics: Any) -> Iterator[dict[str, Any]]:
+def _article_rows(articles: "Sequence[Article]", order: NDArray[np.int64], date: str) -> Iterator[tuple[Any, ...]]:
+    for place in order.tolist():
+        each = articles[place]
+        title = each.title[:TITLE_CHARACTERS]
+        yield each.id, title, each.publication, each.date, each.url, each.file, each.line, date
+
+
+def _weight_rows(
+    run: int, ids: Numbers, order: NDArray[np.int64], weights: NDArray[np.floating], topics: Any
+) -> Iterator[tuple[int, str, int, float]]:
+    """The rows by article and topic, made a block of articles at a time."""
     from lib.topics.summary import MIN_WEIGHT
 
-    ids = {topic.column: topic.id for topic in topics}
-    for article, row in zip(articles, weights, strict=True):
-        for column, weight in enumerate(row.tolist()):
-            if weight > MIN_WEIGHT:
-                yield {"run": run, "article": article.id, "topic": ids[column], "weight": round(weight, 5)}
-
-
-def _json_list(texts: Iterable[str]) -> str:
-    return "[" + ",".join(f'"{text}"' for text in texts) + "]"
+    by_id = sorted(topics, key=lambda topic: topic.id)
+    columns, numbers = [topic.column for topic in by_id], np.array([topic.id for topic in by_id])
+    step = max(1, BLOCK // len(columns))
+    for start in range(0, len(order), step):
+        places = order[start : start + step]
+        block = weights[places][:, columns].astype(np.float64)
+        rows, topic = np.nonzero(block > MIN_WEIGHT)
+        names = np.array(as_texts(ids[places]).tolist(), object)  # a string an article, not a row
+        rounded = np.round(block[rows, topic], 5)
+        yield from zip(repeat(run), names[rows].tolist(), numbers[topic].tolist(), rounded.tolist(), strict=False)

@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lib.topics.articles import Article
-from lib.topics.shelf import TOGETHER, Shelf
+from lib.topics.ids import as_numbers, as_texts
+from lib.topics.shelf import TOGETHER, Shelf, column_of, ids_of
 from tests.lib.topics.made import HOSTILE, article
 
 texts = st.text(max_size=20)
@@ -68,6 +69,31 @@ def test_there_may_be_more_articles_than_are_read_at_a_time(tmp_path: Path) -> N
     assert list(shelf) == given
     with pytest.raises(IndexError):
         shelf[len(given)]
+
+
+def test_articles_are_taken_off_the_shelf_in_any_order(tmp_path: Path) -> None:
+    given = [article(number) for number in range(5)]
+    shelf = shelf_of(tmp_path, given)
+    shelf.keep(np.array([True, False, True, True, True]))
+    assert list(shelf.at([3, 0, 3, -1])) == [given[4], given[0], given[4], given[4]]
+
+
+@given(articles=articles)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_column_of_a_shelf_says_what_its_articles_say(tmp_path: Path, articles: list[Article]) -> None:
+    shelf = shelf_of(tmp_path, articles)
+    for some in (shelf, articles):
+        for which in ("publication", "date"):
+            codes, names = column_of(some, which)  # type: ignore[arg-type]
+            assert [names[code] for code in codes] == [getattr(each, which) for each in articles]
+        assert as_texts(ids_of(some)).tolist() == [each.id for each in articles]
+
+
+@given(numbers=st.lists(st.integers(0, 2**64 - 1), max_size=5))
+def test_ids_are_16_digits_in_the_order_of_their_numbers(numbers: list[int]) -> None:
+    texts = as_texts(np.array(sorted(numbers), np.uint64)).tolist()
+    assert texts == sorted(f"{number:016x}" for number in numbers)
+    assert as_numbers(texts).tolist() == sorted(numbers)
 
 
 def test_short_bodies_are_counted_by_what_they_say(tmp_path: Path) -> None:

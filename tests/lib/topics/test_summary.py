@@ -1,11 +1,15 @@
 """What a reader is told of a model holds of the model."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import jensenshannon
 
 from lib.topics.model import fit_topics, infer_topics
-from lib.topics.summary import HEADLINES, MOST_PUBLICATIONS, Summary, period_of, summarise, topic_map
+from lib.topics.shelf import Shelf
+from lib.topics.summary import HEADLINES, MOST_PUBLICATIONS, Summary, _highest_first, period_of, summarise, topic_map
 from tests.lib.topics.made import PLANTED, advance, article, made_corpus, planted_texts, random_texts
 
 
@@ -109,6 +113,33 @@ def test_topics_that_are_all_the_same_lie_in_the_middle() -> None:
 def test_the_map_is_the_same_every_time() -> None:
     beta = np.random.default_rng(2).dirichlet(np.ones(30), 8)
     np.testing.assert_array_equal(topic_map(beta), topic_map(beta.copy()))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_highest_values_come_first_and_of_equal_ones_the_first(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.topics.summary.FEW", 4)
+    values = np.random.default_rng(seed).integers(0, 6, 5 * seed).astype(np.float32)
+    assert list(_highest_first(values)) == np.argsort(-values, kind="stable").tolist()
+
+
+def test_a_summary_of_articles_on_a_shelf_is_that_of_the_articles(tmp_path: Path) -> None:
+    texts = [*planted_texts(60), [], []]
+    articles = [
+        article(d, publication=["", "(not named)", "Post"][d % 3], date=[None, "2024-01", "2024-02-05"][d % 3])
+        for d in range(len(texts))
+    ]
+    corpus = made_corpus(texts, articles)
+    model = fit_topics(corpus, topics=3, passes=4, seed=1, advance=advance)
+    weights = infer_topics(model, corpus, advance)
+    summary = summarise(model, corpus, weights)
+    shelf = Shelf(tmp_path)
+    for each in [article(99, publication="Gone", date="1950-01-01"), *articles]:
+        shelf.put(each)
+    shelf.keep(np.arange(len(shelf)) > 0)
+    assert summarise(model, replace(corpus, articles=shelf), weights) == summary
+    assert [(name, count) for name, count, _ in summary.publications] == [("(not named)", 42), ("Post", 20)]
+    assert [(name, count) for name, count, _ in summary.periods] == [("2024-01", 21), ("2024-02", 20)]
+    assert summary.dated == 41
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,17 @@ from lib import runs
 from lib.runs import Outcome
 from lib.store import migrate, open_store, rows, writing
 from lib.topics.articles import Article
+from lib.topics.shelf import Shelf
+from lib.topics.summary import MIN_WEIGHT
 from lib.topics.tables import (
     LOOKED_BACK,
     TITLE_CHARACTERS,
     course,
     last_topics,
     migrations,
+    new_articles,
     next_id,
     save,
-    seen_before,
     topics,
 )
 from lib.topics.tracking import Weeks
@@ -182,17 +184,24 @@ def test_a_run_made_up_for_an_earlier_date_saw_its_articles_first(db: Database) 
     assert first_seen(db) == {"Title 1": "2024-05-12", "Title 2": "2024-05-05", "Title 3": "2024-05-05"}
 
 
-def test_articles_seen_before_are_those_of_earlier_dates(db: Database) -> None:
+def test_new_articles_are_those_that_no_run_of_an_earlier_date_has_read(db: Database) -> None:
     commit(db, "2024-05-05", [article(1)])
-    commit(db, "2024-05-12", [article(1), article(2)])
-    assert seen_before(db, "2024-05-05") == set()
-    assert seen_before(db, "2024-05-12") == {f"{1:016x}"}
-    assert seen_before(db, "2024-05-13") == {f"{1:016x}", f"{2:016x}"}
+    commit(db, "2024-05-12", [article(1), article(2**64 - 1, line=1)])
+    ids = np.array([2**64 - 1, 7, 1], np.uint64)
+    assert new_articles(db, "2024-05-05", ids) == (3, False)
+    assert new_articles(db, "2024-05-12", ids) == (2, True)
+    assert new_articles(db, "2024-05-13", ids) == (1, True)
 
 
-def test_before_the_first_run_nothing_was_seen(data: Path) -> None:
+def test_the_store_is_asked_for_a_few_articles_at_a_time(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.topics.tables.TOGETHER", 3)
+    commit(db, "2024-05-05", [article(number) for number in range(0, 20, 2)])
+    assert new_articles(db, "2024-05-12", np.arange(20, dtype=np.uint64)[::-1]) == (10, True)
+
+
+def test_before_the_first_run_every_article_is_new(data: Path) -> None:
     store = open_store(data / "without topics")
-    assert seen_before(store, "2024-05-05") == set()
+    assert new_articles(store, "2024-05-05", np.array([1], np.uint64)) == (1, False)
     store.close()
 
 
@@ -229,7 +238,7 @@ def test_replacing_a_date_keeps_the_articles_of_other_dates(db: Database) -> Non
     commit(db, "2024-05-12", [article(2)])
     commit(db, "2024-05-05", [article(3)])
     assert first_seen(db) == {"Title 2": "2024-05-12", "Title 3": "2024-05-05"}
-    assert seen_before(db, "2024-05-12") == {f"{3:016x}"}
+    assert new_articles(db, "2024-05-12", np.array([1, 2, 3], np.uint64)) == (2, True)
 
 
 def test_an_article_whose_weights_are_all_small_is_kept_while_its_run_is(db: Database) -> None:
@@ -240,10 +249,31 @@ def test_an_article_whose_weights_are_all_small_is_kept_while_its_run_is(db: Dat
 
 def test_a_commit_that_fails_leaves_the_earlier_result(db: Database) -> None:
     old = commit(db, "2024-05-05", [article(1)])
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="3 rows of weights for 1 articles"):
         commit(db, "2024-05-05", [article(2)], np.ones((3, 2)))
     assert set(first_seen(db)) == {"Title 1"}
     assert {row["run"] for row in rows(db, "SELECT run FROM topics")} == {old}
+
+
+def test_rows_lie_in_the_order_of_the_articles_ids_whatever_that_of_the_articles(
+    db: Database, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lib.topics.tables.BLOCK", 7)
+    random = np.random.default_rng(0)
+    articles = [article(int(number), line=1) for number in random.integers(0, 2**64, 50, np.uint64)]
+    weights = random.dirichlet([0.1, 0.1], 50).astype(np.float32)
+    shelf = Shelf(data)
+    for each in articles:
+        shelf.put(each)
+    run = commit(db, "2024-05-05", shelf, weights)
+    ids = [row["id"] for row in rows(db, "SELECT id FROM articles ORDER BY rowid")]
+    assert ids == sorted(each.id for each in articles)
+    assert [tuple(row.values()) for row in rows(db, "SELECT * FROM article_topics ORDER BY rowid")] == sorted(
+        (run, each.id, topic, round(float(weight), 5))
+        for each, row in zip(articles, weights, strict=True)
+        for topic, weight in enumerate(row)
+        if float(weight) > MIN_WEIGHT
+    )
 
 
 def test_what_a_stranger_wrote_is_stored_as_it_is_up_to_a_thousand_characters_of_title(db: Database) -> None:

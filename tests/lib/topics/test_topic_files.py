@@ -9,6 +9,7 @@ import pytest
 from lib.errors import BadData, SourceUnavailable
 from lib.topics.files import load_model, one_sentence, save_model, topics_json
 from lib.topics.model import fit_topics, infer_topics
+from lib.topics.npz import pieces, write_npz
 from tests.lib.topics.made import advance, made_corpus, made_summary, made_topic, made_weeks, planted_texts
 
 SUMMARY = made_summary([made_topic(1, ("ship", "sail", "tide"), share=0.625), made_topic(0, ("oven", "flour"))])
@@ -26,6 +27,20 @@ def test_the_matrices_are_kept_whole_and_load_without_pickle(tmp_path: Path) -> 
     with np.load(tmp_path / "bags.npz", allow_pickle=False) as kept:
         for name in ("indptr", "ids", "counts", "held_out"):
             np.testing.assert_array_equal(kept[name], getattr(corpus, name))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, 8])
+def test_an_array_is_the_same_in_however_many_pieces_it_was_written(
+    tmp_path: Path, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lib.topics.npz.PIECE", 4)
+    matrix = np.asfortranarray(np.arange(3 * rows, dtype=np.float32).reshape(rows, 3))
+    names = np.array([f"{row:016x}" for row in range(rows)], "U16")
+    write_npz(tmp_path / "both.npz", {"matrix": (rows, pieces(matrix)), "names": (rows, pieces(names))})
+    with np.load(tmp_path / "both.npz", allow_pickle=False) as kept:
+        assert kept.files == ["matrix", "names"]
+        np.testing.assert_array_equal(kept["matrix"], matrix, strict=True)
+        np.testing.assert_array_equal(kept["names"], names, strict=True)
 
 
 def test_topics_as_json_are_the_largest_first_with_words_and_weights() -> None:
