@@ -57,7 +57,8 @@ def estep(material: Any, topics: int, rounds: int) -> None:
 
     from bench import engines
     from bench.measure import load, row, timed
-    from lib.topics.lda import Bags, Lda
+    from lib.topics.lda import Lda
+    from lib.topics.rows import Bags
 
     words, lists = material.corpus.dictionary, material.lists
     plain = Lda(

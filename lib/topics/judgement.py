@@ -38,4 +38,5 @@ def judge(model: Lda, corpus: Corpus, choice: Choice, *, seed: int, advance: Cal
     """Draw the training articles anew a few times, and look at every article."""
     training = np.array(training_articles(corpus))
     found = stability(corpus, training, model.get_topics(), seed=seed, threads=cores(), advance=advance)
+    corpus.release()
     return Judgement([round(float(each), 6) for each in found], misfits(model, corpus), choice)

@@ -9,8 +9,6 @@ a plain `LdaModel` that gensim alone can load. It differs in three ways:
 - Sums over the corpus are made in double precision.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -24,6 +22,7 @@ from scipy.special import gammaln, logsumexp, psi
 from lib.compiled import in_threads
 from lib.machine import cores
 from lib.topics.estep import FLUSH, PADDING, exp_digamma, infer, padded, sum_words
+from lib.topics.rows import Bags
 
 Floats = NDArray[np.float32]
 Wide = NDArray[np.float64]
@@ -33,73 +32,6 @@ SHARE = 2**16  # numbers of which a thread takes exp(ψ) at a time,
 ENTRIES = 2**14  # and entries of the bags whose likelihood it works out
 TINY = 1e-200  # a likelihood near where numbers end: worked out in logarithms
 LIGHT = 1.0  # a topic of fewer words may have exp(−ψ(Σ λ)) beyond any float32
-
-
-@dataclass(frozen=True)
-class Bags:
-    """Documents as rows of a sparse matrix in CSR form: row r's word ids are `ids[indptr[r]:indptr[r + 1]]`, ascending.
-
-    `rows` says which rows, in which order, are the documents; all of them where it is not given.
-    """
-
-    indptr: NDArray[np.int64]
-    ids: NDArray[np.int32]
-    counts: NDArray[np.int32] | Floats
-    rows: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        # Views that can't be written to, so that one compiled function serves arrays and read-only maps of files.
-        for name in ("indptr", "ids", "counts"):
-            view = np.asarray(getattr(self, name)).view()
-            view.flags.writeable = False
-            object.__setattr__(self, name, view)
-
-    @classmethod
-    def of(cls, corpus: Any, rows: Sequence[int] | NDArray[np.int64] | None = None) -> "Bags":
-        """Some rows, or all, of whatever has `indptr`, `ids` and `counts`."""
-        which = np.arange(len(corpus.indptr) - 1) if rows is None else np.asarray(rows, np.int64)
-        return cls(corpus.indptr, corpus.ids, corpus.counts, which)
-
-    @classmethod
-    def from_lists(cls, documents: Iterable[Sequence[tuple[int, float]]]) -> "Bags":
-        """The same of gensim's bags of words, lists of (word id, count)."""
-        lists = [sorted((int(word), count) for word, count in document) for document in documents]
-        flat = np.array([count for each in lists for _, count in each], np.float64)
-        whole = bool((flat == np.floor(flat)).all()) and (not flat.size or flat.max() < 2**31)
-        indptr = np.concatenate([[0], np.cumsum([len(each) for each in lists], dtype=np.int64)]).astype(np.int64)
-        ids = np.array([word for each in lists for word, _ in each], np.int32)
-        counts = flat.astype(np.int32) if whole else flat.astype(np.float32)
-        return cls(indptr, ids, counts, np.arange(len(lists)))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[list[tuple[int, float]]]:
-        """The documents in gensim's form."""
-        for row in self.rows:
-            a, b = self.indptr[row], self.indptr[row + 1]
-            yield list(zip(self.ids[a:b].tolist(), self.counts[a:b].tolist(), strict=True))
-
-    def chunks(self, size: int) -> Iterator["Bags"]:
-        """The documents in portions of `size`; the last one may be smaller."""
-        for start in range(0, len(self), size):
-            yield Bags(self.indptr, self.ids, self.counts, self.rows[start : start + size])
-
-    def offsets(self) -> NDArray[np.int64]:
-        """Where each document's words would begin if the documents lay one after another; (documents + 1,)."""
-        lengths = self.indptr[self.rows + 1] - self.indptr[self.rows]
-        return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-
-    def cumulative(self) -> NDArray[np.int64]:
-        """How many words, repetitions counted, stand before each document, (documents + 1,)."""
-        sums = np.concatenate([[0.0], np.cumsum(self.counts, dtype=np.float64)])
-        lengths = sums[self.indptr[self.rows + 1]] - sums[self.indptr[self.rows]]
-        return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-
-    def words(self) -> float:
-        """How many words the documents have in all, repetitions counted."""
-        sums = (self.counts[self.indptr[row] : self.indptr[row + 1]].sum(dtype=np.float64) for row in self.rows)
-        return float(sum(sums))
 
 
 def starts(seed: int, documents: int, topics: int) -> Floats:
@@ -299,7 +231,7 @@ class Lda(LdaModel):
         """
         bags = self._bags(chunk)
         ratio = (total_docs or len(bags)) / len(bags)
-        return self.bound(bags, subsample_ratio=ratio) / (ratio * bags.words() or 1.0)
+        return self.bound(bags, subsample_ratio=ratio) / (ratio * float(bags.lengths().sum()) or 1.0)
 
 
 def _infer(longest: int, *what: Any) -> None:

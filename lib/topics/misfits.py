@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from lib.topics.corpus import Corpus
 from lib.topics.estep import log_likelihood
-from lib.topics.lda import Bags, Lda
+from lib.topics.lda import Lda
+from lib.topics.rows import Bags
 
 LEAST_WORDS = 20  # different ones; a shorter article says too little to be judged
 SHOWN = 5
@@ -58,7 +59,7 @@ def _gains(
     where = (rest.indptr, rest.ids, rest.counts, rest.rows)
     log_likelihood(*where, beta, theta, 0, len(rest), by_topics)
     log_likelihood(*where, plain, np.ones((len(rest), 1)), 0, len(rest), by_frequency)
-    return (by_topics - by_frequency) / np.maximum(np.diff(rest.cumulative()), 1)
+    return (by_topics - by_frequency) / np.maximum(rest.lengths(), 1)
 
 
 def _halves(corpus: Corpus, rows: NDArray[np.int64]) -> tuple[Bags, Bags]:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from lib.machine import cores
 from lib.topics.corpus import Corpus
-from lib.topics.lda import Bags, Lda
+from lib.topics.lda import Lda
+from lib.topics.rows import Bags
 from lib.topics.sampling import ALPHA, Sample
 from lib.topics.start import find_start, sweeps_to_come
 
@@ -96,7 +97,7 @@ def fit_topics(
 
 def corpus_scale(corpus: Corpus, order: NDArray[np.int64], counts: Floats) -> float:
     """How many times as many words as `counts` the articles have."""
-    return Bags.of(corpus, order).words() / max(float(counts.sum(dtype=np.float64)), 1.0)
+    return float(Bags.of(corpus, order).lengths().sum()) / max(float(counts.sum(dtype=np.float64)), 1.0)
 
 
 def _as_sample(start: Floats, seed: int) -> Sample:

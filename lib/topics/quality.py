@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lib.compiled import compiled
 from lib.topics.corpus import Corpus
-from lib.topics.lda import Bags
+from lib.topics.rows import Bags
 
 EPSILON = 1e-12  # as gensim's direct confirmation measures have it
 TOP_WORDS = 10

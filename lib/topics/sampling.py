@@ -20,7 +20,7 @@ from scipy.special import psi
 
 from lib.compiled import compiled_fast, in_threads
 from lib.topics.estep import padded
-from lib.topics.lda import Bags
+from lib.topics.rows import Bags
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -58,8 +58,8 @@ def sample_topics(
 ) -> Sample:
     """Sweep over the articles so often, from nothing or from the counts of `start`. `advance` counts articles."""
     width = padded(topics)
-    lengths = np.diff(bags.cumulative())
     offsets = bags.cumulative()
+    lengths = np.diff(offsets)
     before = np.full(int(offsets[-1]), -1, np.int32)
     after = before.copy()
     by_word, alpha = np.zeros((words, width), np.float32), np.zeros(width, np.float32)

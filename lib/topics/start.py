@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.topics.corpus import Corpus
-from lib.topics.lda import Bags
 from lib.topics.quality import npmi, top_words
+from lib.topics.rows import Bags
 from lib.topics.sampling import LEAST_ALPHA, Sample, sample_topics
 
 Advance = Callable[[int], None]
@@ -27,20 +27,13 @@ DISSOLVED = 0.2  # of the topics a round, and at least one
 
 def sweeps_to_come(bags: Bags, *, warm: bool) -> int:
     """How many articles `find_start` will sweep over in all, for the progress."""
-    few, many = (_first(_capped(bags), most) for most in (FEW, MANY))
+    few, many = (_first(bags, most) for most in (FEW, MANY))
     return WARM_SWEEPS * many if warm else (FIRST_SWEEPS + ROUNDS * ROUND_SWEEPS) * few + LAST_SWEEPS * many
 
 
 def _first(bags: Bags, words: int) -> int:
     """How many of the documents, from the first on, have about so many words."""
-    return min(int(np.searchsorted(bags.cumulative(), words)) + 1, len(bags))
-
-
-def _capped(bags: Bags) -> Bags:
-    """No word more than MOST_USES times in a document: each use is drawn by itself, a million would take minutes."""
-    if bags.counts.max(initial=0) <= MOST_USES:
-        return bags
-    return Bags(bags.indptr, bags.ids, np.minimum(bags.counts, MOST_USES), bags.rows)
+    return min(int(np.searchsorted(bags.cumulative(MOST_USES), words)) + 1, len(bags))
 
 
 def find_start(
@@ -55,13 +48,15 @@ def find_start(
 ) -> Sample:
     """Counts by topic to start from, from the articles `order`, which is shuffled; from `past`, if there is one."""
     words = len(corpus.dictionary)
-    every = _capped(Bags.of(corpus, order))
-    few, many = (Bags.of(every, order[: _first(every, most)]) for most in (FEW, MANY))
+    every = Bags.of(corpus, order)
+    few, many = (Bags.of(corpus, order[: _first(every, most)]) for most in (FEW, MANY))
+    corpus.release()
 
     def sweep(bags: Bags, sweeps: int, number: int, start: Sample | None) -> Sample:
         its = seed * 100 + number
+        drawn = bags.copied(MOST_USES)  # each use is drawn by itself: a million of one word would take minutes
         return sample_topics(
-            bags, words, topics, sweeps=sweeps, seed=its, threads=threads, start=start, advance=advance
+            drawn, words, topics, sweeps=sweeps, seed=its, threads=threads, start=start, advance=advance
         )
 
     if past is not None:

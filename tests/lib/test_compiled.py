@@ -60,7 +60,7 @@ def test_a_fault_in_a_part_is_the_callers(threads: int) -> None:
 
 
 TRAIN = """
-from lib.topics.lda import Bags
+from lib.topics.rows import Bags
 from lib.topics.model import fit_topics, infer_topics
 from tests.lib.topics.made import advance, made_corpus, planted_texts
 

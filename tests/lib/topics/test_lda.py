@@ -9,7 +9,8 @@ from gensim.models.ldamodel import LdaState
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from lib.topics.lda import Bags, Lda
+from lib.topics.lda import Lda
+from lib.topics.rows import Bags
 from tests.lib.topics.models import (
     Documents,
     assert_same,
@@ -183,7 +184,7 @@ def test_bags_are_the_lists_they_were_made_of() -> None:
     bags = Bags.from_lists(DOCUMENTS)
     assert list(bags) == DOCUMENTS
     assert [document for chunk in bags.chunks(64) for document in chunk] == DOCUMENTS
-    assert bags.words() == bags.cumulative()[-1] == sum(count for each in DOCUMENTS for _, count in each)
+    assert bags.lengths().sum() == bags.cumulative()[-1] == sum(count for each in DOCUMENTS for _, count in each)
     assert len(Bags.from_lists([])) == 0
 
 

@@ -12,7 +12,6 @@ from gensim.models import LdaModel
 
 from lib.topics.corpus import Corpus
 from lib.topics.files import save_model
-from lib.topics.lda import Bags
 from lib.topics.model import (
     CHUNK,
     WATCHED,
@@ -23,6 +22,7 @@ from lib.topics.model import (
     training_articles,
     work,
 )
+from lib.topics.rows import Bags
 from lib.topics.start import sweeps_to_come
 from tests.lib.topics.made import PLANTED, advance, made_corpus, planted_texts, random_texts
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from lib.topics.lda import Bags
+from lib.topics.rows import Bags
 from lib.topics.sampling import Sample, sample_topics
 from tests.lib.topics.made import PLANTED, planted_texts
 from tests.lib.topics.models import random_documents

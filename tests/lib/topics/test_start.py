@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lib.topics.corpus import Corpus
-from lib.topics.lda import Bags
+from lib.topics.rows import Bags
 from lib.topics.sampling import Sample
 from lib.topics.start import MANY, MOST_USES, find_start, relocated, sweeps_to_come
 from tests.lib.topics.made import PLANTED, made_corpus, planted_texts, random_texts
