@@ -41,12 +41,16 @@ def test_a_run_leaves_rows_files_and_a_page(desk):
         "vocabulary",
         "topics",
         "coherence_npmi",
+        "stability",
         "bound_per_word",
+        "fit_no_topic",
         "repaired",
         "stage_seconds",
     }
     assert (metrics["articles"], metrics["new_articles"], len(metrics["topics"])) == (60, 60, 3)
-    assert set(metrics["topics"][0]) == {*("id", "column", "fate", "since", "label", "words", "share", "npmi")}
+    assert set(metrics["topics"][0]) == {
+        *("id", "column", "fate", "since", "label", "words", "share", "npmi", "stability")
+    }
     assert metrics["coherence_npmi"] > 0.2  # three planted subjects
     assert query(desk, "SELECT COUNT(*) FROM articles") == [(60,)]
     assert query(desk, "SELECT COUNT(*) FROM topics") == [(3,)]
@@ -368,7 +372,7 @@ def test_a_table_for_no_job_exits_with_78(desk):
 
 def running(desk, *args):
     process = subprocess.Popen(
-        desk.command("--passes", "1000", "--json", *args),
+        desk.command("--engine", "gensim", "--passes", "1000", "--json", *args),
         cwd=desk.folder,
         env=desk.environment,
         stdout=subprocess.PIPE,
