@@ -18,7 +18,7 @@ from lib.machine import cores
 from lib.topics.corpus import Corpus
 from lib.topics.model import training_articles
 from lib.topics.quality import npmi, top_words
-from lib.topics.rows import Bags
+from lib.topics.rows import taken
 from lib.topics.sampling import sample_topics
 from lib.topics.stability import matched
 
@@ -122,7 +122,7 @@ def _tried(
     for half in range(HALVES):
         rows = np.random.default_rng((seed, half)).choice(training, size, replace=False)  # the same for every number
         sample = sample_topics(
-            Bags.of(corpus, rows).copied(),
+            taken(corpus, rows),
             len(corpus.dictionary),
             topics,
             sweeps=SWEEPS,

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lib.machine import cores
 from lib.topics.corpus import Corpus
 from lib.topics.lda import Lda
-from lib.topics.rows import Bags
+from lib.topics.rows import Bags, taken
 from lib.topics.sampling import ALPHA, Sample
 from lib.topics.start import find_start, sweeps_to_come
 
@@ -43,7 +43,7 @@ def chunk_size(articles: int) -> int:
 def work(corpus: Corpus, *, passes: int, engine: Engine, start: Floats | None) -> int:
     """How many articles `fit_topics` will read at most, for the progress."""
     training = training_articles(corpus)
-    sweeps = sweeps_to_come(Bags.of(corpus, training), warm=start is not None) if engine == "compiled" else 0
+    sweeps = sweeps_to_come(corpus.lengths[training], warm=start is not None) if engine == "compiled" else 0
     return len(training) * passes + sweeps
 
 
@@ -71,7 +71,7 @@ def fit_topics(
     threads = threads or cores()
     watched = len(which) // WATCHED
     watched = watched if watched >= LEAST_WATCHED else 0
-    watch, order = Bags.of(corpus, which[:watched]), which[watched:]
+    watch, order = taken(corpus, which[:watched]), which[watched:]
     past = _as_sample(start, seed) if start is not None else None
     found = find_start(corpus, order, topics=topics, seed=seed, threads=threads, past=past, advance=advance)
     model = Lda(
@@ -97,7 +97,7 @@ def fit_topics(
 
 def corpus_scale(corpus: Corpus, order: NDArray[np.int64], counts: Floats) -> float:
     """How many times as many words as `counts` the articles have."""
-    return float(Bags.of(corpus, order).lengths().sum()) / max(float(counts.sum(dtype=np.float64)), 1.0)
+    return float(corpus.lengths[order].sum()) / max(float(counts.sum(dtype=np.float64)), 1.0)
 
 
 def _as_sample(start: Floats, seed: int) -> Sample:

@@ -8,32 +8,57 @@ from numpy.typing import NDArray
 
 from lib.compiled import compiled
 from lib.topics.corpus import Corpus
-from lib.topics.rows import Bags
+from lib.topics.rows import Bags, taken
 
 EPSILON = 1e-12  # as gensim's direct confirmation measures have it
 TOP_WORDS = 10
-ROWS = 20_000  # articles at a time
+ROWS = 4_000  # articles at a time
 
 
-def npmi(
-    corpus: Corpus, articles: Sequence[int] | NDArray[np.int64], top_words: Sequence[Sequence[int]]
-) -> NDArray[np.float64]:
+def npmi_of(bags: Bags, words: int, top_words: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     """Each topic's coherence: mean NPMI over the pairs of its top words, co-occurrence counted by article.
 
     Normalised pointwise mutual information (Bouma 2009), from −1 (never together) to 1 (only together), as measured by
     gensim's CoherenceModel(coherence="c_npmi") with a window as long as the longest document, which a test holds us
-    to; gensim counts by a walk over all texts, this by one over the bags. `top_words` are word ids; shape (topics,).
+    to; gensim counts by a walk over all texts, this by one over the bags. `words` is the size of the vocabulary,
+    `top_words` are word ids; shape (topics,).
     """
-    words = np.unique([word for each in top_words for word in each]).astype(np.int32)
-    place_of = np.full(len(corpus.dictionary), -1, np.int32)
-    place_of[words] = np.arange(len(words))
-    together = np.zeros((len(words), len(words)), np.int64)
-    bags = Bags.of(corpus, articles)
-    for chunk in bags.chunks(ROWS):
-        _count_pairs(chunk.indptr, chunk.ids, chunk.rows, place_of, np.empty(len(words), np.int32), together)
+    pairs = Pairs(words, top_words)
+    pairs.count(bags)
+    return pairs.npmi()
+
+
+def npmi(corpus: Corpus, articles: Sequence[int], top_words: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    """The same over some of a corpus's articles, in portions."""
+    pairs = Pairs(len(corpus.dictionary), top_words)
+    for chunk in Bags.of(corpus, articles).chunks(ROWS):
+        pairs.count(chunk)
         corpus.release()
-    shares = together / max(len(bags), 1)
-    return np.array([_npmi_of(shares[np.ix_(place_of[list(each)], place_of[list(each)])]) for each in top_words])
+    return pairs.npmi()
+
+
+class Pairs:
+    """How many documents have both of two top words, counted document by document."""
+
+    def __init__(self, words: int, top_words: Sequence[Sequence[int]]) -> None:
+        self._top_words = top_words
+        different = np.unique([word for each in top_words for word in each]).astype(np.int32)
+        self._place_of = np.full(words, -1, np.int32)
+        self._place_of[different] = np.arange(len(different))
+        self._together = np.zeros((len(different), len(different)), np.int64)
+        self._documents = 0
+
+    def count(self, bags: Bags) -> None:
+        """Add documents."""
+        room = np.empty(len(self._together), np.int32)
+        _count_pairs(bags.indptr, bags.ids, bags.rows, self._place_of, room, self._together)
+        self._documents += len(bags)
+
+    def npmi(self) -> NDArray[np.float64]:
+        """Each topic's mean over its pairs, of all that was counted."""
+        shares = self._together / max(self._documents, 1)
+        places = [self._place_of[list(each)] for each in self._top_words]
+        return np.array([_npmi_of(shares[np.ix_(each, each)]) for each in places])
 
 
 @compiled
@@ -86,5 +111,5 @@ def held_out_bound(model: LdaModel, corpus: Corpus, training: int) -> float | No
     so that the topics' own term isn't charged to a few articles.
     """
     which = np.flatnonzero(corpus.held_out & (np.diff(corpus.indptr) > 0))
-    chunk = Bags.of(corpus, which)
+    chunk = taken(corpus, which)
     return float(model.log_perplexity(chunk, total_docs=max(training, len(which)))) if len(which) else None

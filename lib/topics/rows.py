@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-TOGETHER = 10_000  # documents copied at a time
+TOGETHER = 4_000  # documents copied at a time
 
 
 @dataclass(frozen=True)
@@ -66,18 +66,18 @@ class Bags:
         lengths = self.indptr[self.rows + 1] - self.indptr[self.rows]
         return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
-    def lengths(self, most: int | None = None) -> NDArray[np.float64]:
-        """How many words each document has, repetitions counted: of one word at most `most`; (documents,)."""
+    def lengths(self) -> NDArray[np.float64]:
+        """How many words each document has, repetitions counted; (documents,)."""
         lengths = np.zeros(len(self))
         for start in range(0, len(self), TOGETHER):
-            some = Bags(self.indptr, self.ids, self.counts, self.rows[start : start + TOGETHER]).copied(most)
+            some = Bags(self.indptr, self.ids, self.counts, self.rows[start : start + TOGETHER]).copied()
             owner = np.repeat(np.arange(len(some)), np.diff(some.indptr))
             lengths[start : start + TOGETHER] = np.bincount(owner, weights=some.counts, minlength=len(some))
         return lengths
 
-    def cumulative(self, most: int | None = None) -> NDArray[np.int64]:
+    def cumulative(self) -> NDArray[np.int64]:
         """How many words stand before each document, (documents + 1,); for counts that are whole numbers."""
-        return np.concatenate([[0], np.cumsum(self.lengths(most))]).astype(np.int64)
+        return np.concatenate([[0], np.cumsum(self.lengths())]).astype(np.int64)
 
     def copied(self, most: int | None = None) -> "Bags":
         """The documents in arrays of their own, each word counted at most `most` times."""
@@ -88,3 +88,21 @@ class Bags:
         if most is not None:
             counts = np.minimum(counts, counts.dtype.type(most))
         return Bags(offsets, self.ids[places], counts, np.arange(len(self)))
+
+
+def taken(corpus: Any, rows: Sequence[int] | NDArray[np.int64], most: int | None = None) -> Bags:
+    """Some documents of a corpus in arrays of their own, each word counted at most `most` times.
+
+    They are read in portions, and the pages of large bags, which lie on disk, are given back after each.
+    """
+    which = np.asarray(rows, np.int64)
+    parts = []
+    for start in range(0, len(which), TOGETHER):
+        parts.append(Bags.of(corpus, which[start : start + TOGETHER]).copied(most))
+        corpus.release()
+    if not parts:
+        return Bags.of(corpus, which).copied(most)
+    sizes = np.concatenate([np.diff(part.indptr) for part in parts])
+    indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    ids, counts = (np.concatenate([getattr(part, name) for part in parts]) for name in ("ids", "counts"))
+    return Bags(indptr, ids, counts, np.arange(len(which)))

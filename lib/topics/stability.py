@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from lib.topics.corpus import Corpus
 from lib.topics.quality import top_words
-from lib.topics.rows import Bags
+from lib.topics.rows import taken
 from lib.topics.sampling import sample_topics
 
 Words = Sequence[Sequence[int]]  # the likeliest words of each topic
@@ -46,7 +46,7 @@ def stability(
     for number in range(DRAWS):
         rows = draw.choice(training, min(len(training), ARTICLES), replace=True)
         sample = sample_topics(
-            Bags.of(corpus, rows).copied(),
+            taken(corpus, rows),
             found.shape[1],
             len(found),
             sweeps=SWEEPS,

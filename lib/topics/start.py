@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.topics.corpus import Corpus
-from lib.topics.quality import npmi, top_words
-from lib.topics.rows import Bags
+from lib.topics.quality import npmi_of, top_words
+from lib.topics.rows import Bags, taken
 from lib.topics.sampling import LEAST_ALPHA, Sample, sample_topics
 
 Advance = Callable[[int], None]
@@ -21,19 +21,21 @@ FEW = 500_000  # words that the first rounds read: enough to tell topics, and a 
 MANY = 3_000_000  # and the last sweeps
 FIRST_SWEEPS, ROUNDS, ROUND_SWEEPS, LAST_SWEEPS = 60, 5, 20, 40
 WARM_SWEEPS = 20  # from last week's topics
-MOST_USES = 1_000  # of a word in an article
+MOST_USES = 1_000  # of a word in an article: each is drawn by itself, and a million would take minutes
+LONGEST = 50 * MOST_USES  # words of an article
 DISSOLVED = 0.2  # of the topics a round, and at least one
 
 
-def sweeps_to_come(bags: Bags, *, warm: bool) -> int:
-    """How many articles `find_start` will sweep over in all, for the progress."""
-    few, many = (_first(bags, most) for most in (FEW, MANY))
+def sweeps_to_come(lengths: NDArray[np.int64], *, warm: bool) -> int:
+    """How many articles, of so many words each, `find_start` will sweep over in all, for the progress."""
+    few, many = (_first(lengths, most) for most in (FEW, MANY))
     return WARM_SWEEPS * many if warm else (FIRST_SWEEPS + ROUNDS * ROUND_SWEEPS) * few + LAST_SWEEPS * many
 
 
-def _first(bags: Bags, words: int) -> int:
-    """How many of the documents, from the first on, have about so many words."""
-    return min(int(np.searchsorted(bags.cumulative(MOST_USES), words)) + 1, len(bags))
+def _first(lengths: NDArray[np.int64], words: int) -> int:
+    """How many of the articles, from the first on, have about so many words; none is taken for more than LONGEST."""
+    before = np.cumsum(np.minimum(lengths, LONGEST))
+    return min(int(np.searchsorted(before, words)) + 1, len(lengths))
 
 
 def find_start(
@@ -48,25 +50,23 @@ def find_start(
 ) -> Sample:
     """Counts by topic to start from, from the articles `order`, which is shuffled; from `past`, if there is one."""
     words = len(corpus.dictionary)
-    every = Bags.of(corpus, order)
-    few, many = (Bags.of(corpus, order[: _first(every, most)]) for most in (FEW, MANY))
-    corpus.release()
+    lengths = corpus.lengths[order]
+    few, many = (taken(corpus, order[: _first(lengths, most)], MOST_USES) for most in (FEW, MANY))
 
     def sweep(bags: Bags, sweeps: int, number: int, start: Sample | None) -> Sample:
         its = seed * 100 + number
-        drawn = bags.copied(MOST_USES)  # each use is drawn by itself: a million of one word would take minutes
         return sample_topics(
-            drawn, words, topics, sweeps=sweeps, seed=its, threads=threads, start=start, advance=advance
+            bags, words, topics, sweeps=sweeps, seed=its, threads=threads, start=start, advance=advance
         )
 
     if past is not None:
         return sweep(many, WARM_SWEEPS, 0, past)
     draw = np.random.default_rng(seed)
     found = best = sweep(few, FIRST_SWEEPS, 0, None)
-    best_coherence = _coherence(corpus, many, found)
+    best_coherence = _coherence(many, found)
     for number in range(1, ROUNDS + 1) if topics > 1 else ():
         found = sweep(few, ROUND_SWEEPS, number, relocated(best, best_coherence, draw))
-        coherence = _coherence(corpus, many, found)
+        coherence = _coherence(many, found)
         if coherence.mean() > best_coherence.mean():
             best, best_coherence = found, coherence
     return sweep(many, LAST_SWEEPS, ROUNDS + 1, best)
@@ -87,5 +87,5 @@ def relocated(sample: Sample, coherence: NDArray[np.float64], draw: np.random.Ge
     return Sample(counts, alpha)
 
 
-def _coherence(corpus: Corpus, bags: Bags, sample: Sample) -> NDArray[np.float64]:
-    return npmi(corpus, bags.rows, top_words(sample.counts))
+def _coherence(bags: Bags, sample: Sample) -> NDArray[np.float64]:
+    return npmi_of(bags, sample.counts.shape[1], top_words(sample.counts))

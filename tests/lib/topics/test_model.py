@@ -22,7 +22,6 @@ from lib.topics.model import (
     training_articles,
     work,
 )
-from lib.topics.rows import Bags
 from lib.topics.start import sweeps_to_come
 from tests.lib.topics.made import PLANTED, advance, made_corpus, planted_texts, random_texts
 
@@ -130,7 +129,7 @@ def test_training_ends_once_the_watched_articles_gain_hardly_anything() -> None:
     corpus = made_corpus(planted_texts(1_200, words=10))
     fit_topics(corpus, topics=3, passes=30, seed=1, advance=counted.append)
     trained = 1_200 - 1_200 // WATCHED
-    passes = (sum(counted) - sweeps_to_come(Bags.of(corpus, range(trained)), warm=False)) / trained
+    passes = (sum(counted) - sweeps_to_come(corpus.lengths[:trained], warm=False)) / trained
     assert 2 <= passes < 10
     assert sum(counted) <= work(corpus, passes=30, engine="compiled", start=None)
 
@@ -139,7 +138,7 @@ def test_without_enough_articles_to_watch_every_pass_is_made() -> None:
     counted: list[int] = []
     corpus = made_corpus(planted_texts(60))
     fit_topics(corpus, topics=3, passes=7, seed=1, advance=counted.append)
-    assert sum(counted) == 7 * 60 + sweeps_to_come(Bags.of(corpus), warm=False)
+    assert sum(counted) == 7 * 60 + sweeps_to_come(corpus.lengths, warm=False)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
