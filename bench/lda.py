@@ -52,12 +52,13 @@ def build(paths: list[Path], folder: Path) -> Any:
 
 
 def estep(material: Any, topics: int, rounds: int) -> None:
-    """The E-step over all training articles, in chunks as gensim has them, by a model after one pass."""
+    """The E-step over all training articles, in chunks as the desk trains with, by a model after one pass."""
     from gensim.models import LdaModel
 
     from bench import engines
     from bench.measure import load, row, timed
     from lib.topics.lda import Lda
+    from lib.topics.model import INFERRED
     from lib.topics.rows import Bags
 
     words, lists = material.corpus.dictionary, material.lists
@@ -65,12 +66,10 @@ def estep(material: Any, topics: int, rounds: int) -> None:
         lists, num_topics=topics, id2word=words, chunksize=engines.CHUNK, random_state=1, eval_every=None
     ).plain()
     assert type(plain) is LdaModel
-    starts = range(0, len(lists), engines.CHUNK)
-    chunks = [lists[at : at + engines.CHUNK] for at in starts]
-    bags = [Bags.of(material.corpus, material.rows[at : at + engines.CHUNK]) for at in starts]
-    print(
-        f"\nE-step, K={topics}, {len(lists):,} articles in chunks of {engines.CHUNK:,}, medians of {rounds}, {load()}"
-    )
+    starts = range(0, len(lists), INFERRED)
+    chunks = [lists[at : at + INFERRED] for at in starts]
+    bags = [Bags.of(material.corpus, material.rows[at : at + INFERRED]) for at in starts]
+    print(f"\nE-step, K={topics}, {len(lists):,} articles in chunks of {INFERRED:,}, medians of {rounds}, {load()}")
     models = {1: Lda.of(plain, threads=1), 2: Lda.of(plain, threads=2)}
     tasks = {
         "gensim, 1 thread": lambda: [plain.inference(chunk, collect_sstats=True) for chunk in chunks],

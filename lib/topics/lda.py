@@ -27,7 +27,7 @@ from lib.topics.rows import Bags
 Floats = NDArray[np.float32]
 Wide = NDArray[np.float64]
 BLOCK = 256  # documents that a thread takes at a time
-PARTS = 4  # ranges of words a thread, for the sums
+PARTS = 1  # range of words a thread, for the sums
 SHARE = 2**16  # numbers of which a thread takes exp(ψ) at a time,
 ENTRIES = 2**14  # and entries of the bags whose likelihood it works out
 TINY = 1e-200  # a likelihood near where numbers end: worked out in logarithms
@@ -41,11 +41,16 @@ def starts(seed: int, documents: int, topics: int) -> Floats:
     """
     gamma = np.empty((documents, topics), np.float32)
     for first in range(0, documents, BLOCK):
-        block = gamma[first : first + BLOCK]
-        draw = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, first, 0]))
-        draw.standard_gamma(100.0, dtype=np.float32, out=block)
-    gamma *= np.float32(0.01)
+        _fill(gamma, seed, first, min(first + BLOCK, documents))
     return gamma
+
+
+def _fill(gamma: Floats, seed: int, first: int, end: int) -> None:
+    """The draws of one block of documents."""
+    block = gamma[first:end]
+    draw = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, first, 0]))
+    draw.standard_gamma(100.0, dtype=np.float32, out=block)
+    block *= np.float32(0.01)
 
 
 class Lda(LdaModel):
@@ -143,7 +148,8 @@ class Lda(LdaModel):
         """
         bags = self._bags(chunk)
         topics, documents, beta = self.num_topics, len(bags), self._beta()
-        gamma = starts(self.seed, documents, topics) if start is None else np.array(start, np.float32, order="C")
+        gamma = np.empty((documents, topics), np.float32) if start is None else np.array(start, np.float32, order="C")
+        seed = self.seed if start is None else None
         theta = np.empty((documents, beta.shape[1]), np.float32)
         offsets = bags.offsets()
         longest = padded(int(np.diff(offsets).max(initial=0)))
@@ -153,7 +159,7 @@ class Lda(LdaModel):
         rows = (bags.indptr, bags.ids, bags.counts, bags.rows, offsets)
         settings = (beta, alpha, topics, self.iterations, np.float32(self.gamma_threshold))
         parts = [
-            (longest, *rows, *settings, gamma, theta, ratio, first, min(first + BLOCK, documents))
+            (seed, longest, *rows, *settings, gamma, theta, ratio, first, min(first + BLOCK, documents))
             for first in range(0, documents, BLOCK)
         ]
         in_threads(_infer, parts, self.threads)
@@ -167,7 +173,7 @@ class Lda(LdaModel):
 
     def _ranges(self, bags: Bags) -> list[int]:
         """Ranges of words with about as many uses each. Sums don't depend on them: a word is in one range."""
-        sample = [bags.ids[bags.indptr[row] : bags.indptr[row + 1]] for row in bags.rows[:: max(1, len(bags) // 200)]]
+        sample = [bags.ids[bags.indptr[row] : bags.indptr[row + 1]] for row in bags.rows[:: max(1, len(bags) // 64)]]
         seen = np.sort(np.concatenate(sample)) if sample else np.empty(0, np.int32)
         places = np.linspace(0, max(len(seen) - 1, 0), PARTS * self.threads + 1).astype(int)
         return sorted({0, *(int(seen[place]) for place in places if len(seen)), self.num_terms})
@@ -234,11 +240,13 @@ class Lda(LdaModel):
         return self.bound(bags, subsample_ratio=ratio) / (ratio * float(bags.lengths().sum()) or 1.0)
 
 
-def _infer(longest: int, *what: Any) -> None:
-    *before, theta, ratio, first, end = what
+def _infer(seed: int | None, longest: int, *what: Any) -> None:
+    *before, gamma, theta, ratio, first, end = what
+    if seed is not None:
+        _fill(gamma, seed, first, end)
     width, fours = theta.shape[1], -(-before[7] // 4) * 4
     rooms, of_words = np.empty((3, width), np.float32), np.empty((fours + 3, longest), np.float32)
-    whole: Any = [*before, theta, ratio, rooms, theta.view(np.int32), of_words, first, end]
+    whole: Any = [*before, gamma, theta, ratio, rooms, theta.view(np.int32), of_words, first, end]
     infer(*whole)
 
 

@@ -24,7 +24,8 @@ Engine = Literal["compiled", "gensim"]
 Advance = Callable[[int], None]
 Floats = NDArray[np.float32]
 
-CHUNK = 4_000  # articles that are inferred at a time, about; and between two updates with gensim's engine
+CHUNK = 4_000  # articles between two updates with gensim's engine, about
+INFERRED = 20_000  # articles that are inferred at a time
 WATCHED = 20  # every so manieth training article is watched and not trained on,
 LEAST_WATCHED = 50  # if that makes so many
 STANDSTILL = 3e-4  # nats a word: a pass that brings less is the last one
@@ -80,10 +81,11 @@ def fit_topics(
     model.state.numdocs = len(order)
     model.state.sstats = np.asfortranarray(found.counts * np.float32(corpus_scale(corpus, order, found.counts)))
     model.sync_state()
+    in_order = np.sort(order)  # a pass sums over all articles: as they lie, large bags are read once
     bound = -np.inf
     for _ in range(passes):
         state = LdaState(model.eta, model.state.sstats.shape, model.dtype)
-        for chunk in Bags.of(corpus, order).chunks(chunk_size(len(order))):
+        for chunk in Bags.of(corpus, in_order).chunks(INFERRED):
             model.do_estep(chunk, state)
             corpus.release()
             advance(len(chunk))
@@ -155,7 +157,7 @@ def infer_topics(model: LdaModel, corpus: Corpus, advance: Advance) -> Floats:
     """Each article's topic weights, shape (articles, topics), rows of sum 1; without words, the prior's."""
     weights = np.empty((len(corpus), model.num_topics), np.float32)
     place = 0
-    for chunk in Bags.of(corpus).chunks(CHUNK):
+    for chunk in Bags.of(corpus).chunks(INFERRED):
         gamma, _ = model.inference(chunk)
         weights[place : place + len(chunk)] = gamma / gamma.sum(axis=1, keepdims=True)
         place += len(chunk)
