@@ -27,9 +27,10 @@ Ints = NDArray[np.int32]
 Places = NDArray[np.int64]
 
 PORTIONS = 8  # of the articles a sweep, but no smaller than
-PORTION = 1_000  # articles
+PORTION = 1_500  # articles
 RANGES = 8  # of words, each for a thread
-TASKS = 4  # a thread and portion
+TASKS = 2  # a thread and portion
+LARGE = 2_000_000  # numbers of a table that is worth threads
 ALPHA, ETA = 0.1, 0.01  # the priors to begin with; α is then fitted
 FIRST_FIT, FIT_EVERY = 20, 10  # sweeps until α is fitted, and fitted again
 FIT_STEPS = 5
@@ -60,31 +61,34 @@ def sample_topics(
     width = padded(topics)
     offsets = bags.cumulative()
     lengths = np.diff(offsets)
-    before = np.full(int(offsets[-1]), -1, np.int32)
-    after = before.copy()
+    topic_of = np.full(int(offsets[-1]), -1, np.int32)
     by_word, alpha = np.zeros((words, width), np.float32), np.zeros(width, np.float32)
     alpha[:topics] = ALPHA if start is None else start.alpha
-    beta = np.zeros((words, width), np.float32)
+    beta, smooth = np.zeros((words, width), np.float32), np.zeros(words, np.float32)
     beta[:, :topics] = 1.0 if start is None else start.counts.T
-    size = max(PORTION, -(-len(bags) // PORTIONS))
     # always the same ranges of words, so that their sums are the same for any number of threads
     ranges = _parted(words, RANGES)
-    sums, smooth = np.zeros((len(ranges), width)), np.zeros(words, np.float32)
+    sums, helpers = np.zeros((len(ranges), width)), threads if by_word.size > LARGE else 1
+    size = max(PORTION, -(-len(bags) // PORTIONS))
     for sweep in range(sweeps):
         for first in range(0, len(bags), size):
             rows, its = bags.rows[first : first + size], offsets[first : first + size + 1]
-            which = (bags.indptr, bags.ids, bags.counts, rows, its)
             source = beta if sweep == first == 0 else by_word
-            in_threads(_sum_up, [(source, ETA, a, b, sums[part]) for part, (a, b) in enumerate(ranges)], threads)
+            in_threads(_sum_up, [(source, ETA, a, b, sums[part]) for part, (a, b) in enumerate(ranges)], helpers)
             totals = sums.sum(axis=0).astype(np.float32)
-            in_threads(_weigh, [(source, ETA, totals, alpha, a, b, beta, smooth) for a, b in ranges], threads)
-            draw = (*which, beta, totals, smooth, alpha[:topics], ETA, seed * 1_000_003 + sweep, before, after)
-            in_threads(_draw, [(*draw, a, b) for a, b in _parted(len(rows), TASKS * threads)], threads)
-            in_threads(_move, [(*which, before, after, a, b, by_word) for a, b in _parted(words, threads)], threads)
+            in_threads(_weigh, [(source, ETA, totals, alpha, a, b, beta, smooth) for a, b in ranges], helpers)
+            which = (bags.indptr, bags.ids, bags.counts, rows, its)
+            draw = (*which, beta, totals, smooth, alpha[:topics], ETA, seed * 1_000_003 + sweep, topic_of)
+            tasks = _parted(len(rows), TASKS * threads)
+            moves = [np.zeros((int(its[b] - its[a]) + 1, 3), np.int32) for a, b in tasks]
+            in_threads(
+                _draw, [(*draw, a, b, its_moves) for (a, b), its_moves in zip(tasks, moves, strict=True)], threads
+            )
+            for each in moves:
+                _move(each, by_word)
             advance(len(rows))
-        before, after = after, before
         if sweep >= FIRST_FIT and sweep % FIT_EVERY == 0 and lengths.any():
-            alpha[:topics] = _fitted(alpha[:topics], _tally(offsets, before, topics), lengths)
+            alpha[:topics] = _fitted(alpha[:topics], _tally(offsets, topic_of, topics), lengths)
     return Sample(by_word[:, :topics].T, alpha[:topics])
 
 
@@ -121,10 +125,10 @@ def _sweep(
     alpha: Floats,
     eta: float,
     seed: int,
-    before: Ints,
-    after: Ints,
+    topic_of: Ints,
     first: int,
     end: int,
+    moves: Ints,
     numbers: Floats,
     places: Ints,
 ) -> None:
@@ -132,11 +136,14 @@ def _sweep(
 
     `beta` is (n_wk + η) / `totals`, `totals` n_k + Vη, `smooth` Σ_k α_k β_wk. A topic of −1 has not been drawn
     yet. As in Yao, Mimno, McCallum (2009), the few topics that an article has are looked at one by one, and α's part of
-    all of them together, as one chance that seldom comes true. `numbers` and `places` are room, (2, topics).
+    all of them together, as one chance that seldom comes true. Each use that gets
+    another topic is a row of `moves` (word, topic before, topic after), from the second on; the first has their number.
+    `numbers` and `places` are room, (2, topics).
     """
     topics = len(alpha)
     here, chance = numbers[0], numbers[1]
     present, place_of = places[0], places[1]
+    moved = 0
     one, zero, prior = np.float32(1.0), np.float32(0.0), np.float32(eta)
     for d in range(first, end):
         # splitmix64 (Steele, Lea, Flood 2014), from a number of the article's own
@@ -145,8 +152,8 @@ def _sweep(
         for k in range(topics):
             here[k] = zero
         for place in range(offsets[d], offsets[d + 1]):
-            if before[place] >= 0:
-                here[before[place]] += one
+            if topic_of[place] >= 0:
+                here[topic_of[place]] += one
         size = 0
         for k in range(topics):
             if here[k] > zero:
@@ -158,7 +165,7 @@ def _sweep(
             word = ids[entry]
             of_word = beta[word]
             for _ in range(counts[entry]):
-                old = before[place]
+                old = topic_of[place]
                 total = zero
                 for i in range(size):
                     k = present[i]
@@ -195,10 +202,14 @@ def _sweep(
                         new = k
                         if left < zero:
                             break
-                after[place] = new
+                topic_of[place] = new
                 place += 1
                 if new == old:
                     continue
+                moved += 1
+                moves[moved, 0] = word
+                moves[moved, 1] = old
+                moves[moved, 2] = new
                 if here[new] == zero:
                     present[size] = new
                     place_of[new] = size
@@ -211,6 +222,7 @@ def _sweep(
                         last = present[size]
                         present[place_of[old]] = last
                         place_of[last] = place_of[old]
+    moves[0, 0] = moved
 
 
 @compiled_fast
@@ -238,33 +250,13 @@ def _weigh(
 
 
 @compiled_fast
-def _move(
-    indptr: Places,
-    ids: Ints,
-    counts: Ints,
-    rows: Places,
-    offsets: Places,
-    before: Ints,
-    after: Ints,
-    first: int,
-    end: int,
-    by_word: Floats,
-) -> None:
-    """Move the uses of the words `first` to `end` from their topics before to those after, in `by_word`."""
-    for d in range(len(rows)):
-        place = offsets[d]
-        for entry in range(indptr[rows[d]], indptr[rows[d] + 1]):
-            word = ids[entry]
-            if word >= end:
-                break
-            if word >= first:
-                for use in range(place, place + counts[entry]):
-                    old, new = before[use], after[use]
-                    if old != new:
-                        if old >= 0:
-                            by_word[word, old] -= np.float32(1.0)
-                        by_word[word, new] += np.float32(1.0)
-            place += counts[entry]
+def _move(moves: Ints, by_word: Floats) -> None:
+    """Count the uses that have moved."""
+    for i in range(1, moves[0, 0] + 1):
+        word, old, new = moves[i, 0], moves[i, 1], moves[i, 2]
+        if old >= 0:
+            by_word[word, old] -= np.float32(1.0)
+        by_word[word, new] += np.float32(1.0)
 
 
 def _tally(offsets: Places, topic_of: Ints, topics: int) -> Floats:
