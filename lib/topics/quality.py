@@ -93,15 +93,15 @@ def _npmi_of(together: NDArray[np.float64]) -> float:
     return float(values[pairs].mean()) if pairs.any() and np.isfinite(values[pairs]).all() else 0.0
 
 
-def top_words(topics: NDArray[np.float32]) -> list[list[int]]:
-    """The ids of each topic's ten likeliest words, the likeliest first."""
+def top_words(topics: NDArray[np.floating]) -> list[list[int]]:
+    """The ids of each topic's ten likeliest words, the likeliest first; of equal ones those of the lowest ids."""
     size = min(TOP_WORDS, topics.shape[1])
-    if size < topics.shape[1]:
-        near = np.sort(np.argpartition(-topics, size - 1, axis=1)[:, :size], axis=1)
-    else:
-        near = np.broadcast_to(np.arange(size), (len(topics), size))
-    order = np.argsort(-np.take_along_axis(topics, near, axis=1), axis=1, kind="stable")
-    return [[int(word) for word in row] for row in np.take_along_axis(near, order, axis=1)]
+    found = []
+    for row in topics:
+        # few enough to sort, however many words there are: all that are no less likely than the tenth
+        near = np.flatnonzero(row >= np.partition(row, -size)[-size]) if size else np.arange(0)
+        found.append(near[np.argsort(-row[near], kind="stable")][:size].tolist())
+    return found
 
 
 def held_out_bound(model: LdaModel, corpus: Corpus, training: int) -> float | None:

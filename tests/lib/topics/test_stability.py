@@ -54,6 +54,12 @@ def test_top_words_are_the_likeliest_first_and_ties_go_by_number() -> None:
     assert top_words(np.array([[0.2, 0.8]], np.float32)) == [[1, 0]]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_top_words_are_the_first_of_a_stable_sort_also_where_the_tenth_is_one_of_many_alike(seed: int) -> None:
+    counts = np.random.default_rng(seed).integers(0, 4, (6, 300)).astype(np.float32)
+    assert top_words(counts) == [np.argsort(-row, kind="stable")[:10].tolist() for row in counts]
+
+
 def test_topics_are_matched_one_to_one_by_what_they_share() -> None:
     one = [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12]]
     assert matched(one, [one[2], one[0], one[1]]).tolist() == [1.0, 1.0, 1.0]
