@@ -206,8 +206,9 @@ def coherence(trained: Trained, material: Material) -> float:
 
 def top_words(trained: Trained) -> Sequence[Sequence[int]]:
     """The ids of each topic's ten likeliest words."""
-    beta = trained.weights / trained.weights.sum(axis=1, keepdims=True)
-    return [np.argsort(-row, kind="stable")[:10].tolist() for row in beta]
+    from lib.topics import quality
+
+    return quality.top_words(trained.weights / trained.weights.sum(axis=1, keepdims=True))
 
 
 def bound(trained: Trained, material: Material) -> float | None:

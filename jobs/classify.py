@@ -5,7 +5,6 @@
 The champion names one of its 100 classes also where none of them is in the picture.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import click
 
 from lib.errors import BadData, SourceUnavailable
+from lib.streams import by_hand
 
 LIKELIEST = 5
 EPILOG = "Exit codes: 0 done, 1 failed, 2 wrong usage, 65 a picture can't be read, 69 no champion, 78 bad settings."
@@ -27,22 +27,8 @@ def classify(images: tuple[Path, ...], data: Path | None, as_json: bool) -> None
 
     Pictures that can't be read are named on stderr, and the others classified all the same.
     """
-    from lib.errors import as_desk_error
-    from lib.supervise import sentence
-
     said: dict[str, Any] = {"model": None, "images": []}
-    code = 0
-    try:
-        code = _classify(images, data, said, as_json=as_json)
-    except Exception as fault:
-        known = as_desk_error(fault)
-        if known is None:
-            raise
-        print(sentence(str(known)), file=sys.stderr)
-        code = known.exit_code
-    if as_json:
-        print(json.dumps(said, ensure_ascii=False))
-    sys.exit(code)
+    by_hand(said, lambda: _classify(images, data, said, as_json=as_json), as_json=as_json)
 
 
 def _classify(images: tuple[Path, ...], data: Path | None, said: dict[str, Any], *, as_json: bool) -> int:

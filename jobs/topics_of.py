@@ -6,7 +6,6 @@
 The model gives every text to the topics that it has, also one that is about something else: see the words that say so.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import click
 
 from lib.errors import BadData, SourceUnavailable
+from lib.streams import by_hand
 
 WORDS = 5  # a topic, on a terminal
 LEAST_USES = 0.5  # of a word that says something, on a terminal
@@ -30,22 +30,8 @@ def topics_of(files: tuple[Path, ...], data: Path | None, as_json: bool) -> None
     FILE is a text in UTF-8 (or cp1252), or - for standard input. Those that can't be read are named on stderr, and the
     others told all the same.
     """
-    from lib.errors import as_desk_error
-    from lib.supervise import sentence
-
     said: dict[str, Any] = {"run": None, "texts": []}
-    code = 0
-    try:
-        code = _topics_of(files, data, said, as_json=as_json)
-    except Exception as fault:
-        known = as_desk_error(fault)
-        if known is None:
-            raise
-        print(sentence(str(known)), file=sys.stderr)
-        code = known.exit_code
-    if as_json:
-        print(json.dumps(said, ensure_ascii=False))
-    sys.exit(code)
+    by_hand(said, lambda: _topics_of(files, data, said, as_json=as_json), as_json=as_json)
 
 
 def _topics_of(files: tuple[Path, ...], data: Path | None, said: dict[str, Any], *, as_json: bool) -> int:

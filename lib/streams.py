@@ -8,7 +8,7 @@ print_json({"job": "model_topics"})
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 
@@ -41,3 +41,24 @@ def print_json(value: Any) -> None:
     """Print one JSON value: in ASCII where stdout has no UTF-8."""
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
     print(json.dumps(value, ensure_ascii=plain, default=str))
+
+
+def by_hand(said: Any, work: Callable[[], int], *, as_json: bool) -> None:
+    """Run what a person starts and no schedule does, and exit with the code that `work` returns or its fault has.
+
+    `work` fills `said`, which is printed at the end where stdout is to be JSON; a fault is a sentence on stderr.
+    """
+    from lib.errors import as_desk_error
+    from lib.supervise import sentence
+
+    try:
+        code = work()
+    except Exception as fault:
+        known = as_desk_error(fault)
+        if known is None:
+            raise
+        print(sentence(str(known)), file=sys.stderr)
+        code = known.exit_code
+    if as_json:
+        print_json(said)
+    sys.exit(code)

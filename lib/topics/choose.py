@@ -6,7 +6,6 @@ two count the same: each goes from 0 for the worst number to 1 for the best, and
 number stays unless another is better by more than a standard error, so that it doesn't change by chance.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lib.machine import cores
+from lib.progress import Advance, nothing
 from lib.topics.corpus import Corpus
 from lib.topics.model import training_articles
 from lib.topics.quality import npmi, top_words
@@ -84,7 +84,7 @@ def choose_topics(
     last: int | None,
     seed: int,
     threads: int | None = None,
-    advance: Callable[[int], None] = lambda count: None,
+    advance: Advance = nothing,
 ) -> Choice:
     """Try each of `numbers` and take one; nothing is tried where there is one. Held-out articles play no part."""
     if len(numbers) == 1:
@@ -115,7 +115,7 @@ def _tried(
     topics: int,
     seed: int,
     threads: int,
-    advance: Callable[[int], None],
+    advance: Advance,
 ) -> Trial:
     size = _half(len(training))
     coherence, words = [], []

@@ -1,11 +1,11 @@
 """What a model is worth beyond its coherence: whether its topics are found again, and which articles fit none."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from lib.machine import cores
+from lib.progress import Advance
 from lib.topics.choose import Choice
 from lib.topics.corpus import Corpus
 from lib.topics.lda import Lda
@@ -34,9 +34,8 @@ def judging(corpus: Corpus) -> int:
     return effort(len(training_articles(corpus)))
 
 
-def judge(model: Lda, corpus: Corpus, choice: Choice, *, seed: int, advance: Callable[[int], None]) -> Judgement:
+def judge(model: Lda, corpus: Corpus, choice: Choice, *, seed: int, advance: Advance) -> Judgement:
     """Draw the training articles anew a few times, and look at every article."""
     training = np.array(training_articles(corpus))
     found = stability(corpus, training, model.get_topics(), seed=seed, threads=cores(), advance=advance)
-    corpus.release()
     return Judgement([round(float(each), 6) for each in found], misfits(model, corpus), choice)

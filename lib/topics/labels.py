@@ -109,6 +109,11 @@ def _kin(word: str) -> str:
     return word.removesuffix("s")[:6]
 
 
+def telling_articles(lengths: NDArray[np.floating]) -> NDArray[np.int64]:
+    """The places of the articles that may stand for a topic: the longest half, if they have LEAST_WORDS."""
+    return np.flatnonzero(lengths >= max(LEAST_WORDS, np.median(lengths)))
+
+
 def representative_titles(
     articles: Sequence[Article],
     suffixes: Container[str],
@@ -119,7 +124,7 @@ def representative_titles(
 
     Of the longest half of all articles, those of the topic's highest weights; `weights` has shape (articles, topics).
     """
-    enough = np.flatnonzero(lengths >= max(LEAST_WORDS, np.median(lengths)))
+    enough = telling_articles(lengths)
     result = []
     for k in range(weights.shape[1]):
         its = weights[enough, k]

@@ -244,7 +244,7 @@ def _infer(seed: int | None, longest: int, *what: Any) -> None:
     *before, gamma, theta, ratio, first, end = what
     if seed is not None:
         _fill(gamma, seed, first, end)
-    width, fours = theta.shape[1], -(-before[7] // 4) * 4
+    width, fours = theta.shape[1], -(-gamma.shape[1] // 4) * 4
     rooms, of_words = np.empty((3, width), np.float32), np.empty((fours + 3, longest), np.float32)
     whole: Any = [*before, gamma, theta, ratio, rooms, theta.view(np.int32), of_words, first, end]
     infer(*whole)
@@ -276,14 +276,11 @@ def _log_likelihood(
 
     `theta` is exp(E log θ), `beta` exp(E log β) as a part of each word's `highest`.
     """
-    rows = bags.rows[first:end]
-    lengths = bags.indptr[rows + 1] - bags.indptr[rows]
-    before = np.cumsum(lengths) - lengths
-    places = np.arange(lengths.sum()) + np.repeat(bags.indptr[rows] - before, lengths)
-    document, word = np.repeat(np.arange(first, end), lengths), bags.ids[places]
+    some = Bags(bags.indptr, bags.ids, bags.counts, bags.rows[first:end]).copied()
+    document, word = np.repeat(np.arange(first, end), np.diff(some.indptr)), some.ids
     mixed = np.einsum("ik,ik->i", theta[document], beta[word])
     logs = np.log(np.maximum(mixed, TINY)) + highest[word]
     tiny = np.flatnonzero(mixed < TINY)
     if len(tiny):
         logs[tiny] = logsumexp(elog_theta[document[tiny]] + elog_beta[word[tiny]], axis=1)
-    into[0] = (bags.counts[places] * logs).sum()
+    into[0] = (some.counts * logs).sum()

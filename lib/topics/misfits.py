@@ -64,14 +64,12 @@ def _gains(
 
 def _halves(corpus: Corpus, rows: NDArray[np.int64]) -> tuple[Bags, Bags]:
     """Every second word of these articles, and the others."""
-    lengths = corpus.indptr[rows + 1] - corpus.indptr[rows]
-    starts = np.concatenate([[0], np.cumsum(lengths)])
-    within = np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
-    places = np.repeat(corpus.indptr[rows], lengths) + within
+    whole = Bags.of(corpus, rows).copied()
+    lengths = np.diff(whole.indptr)
+    within = np.arange(whole.indptr[-1]) - np.repeat(whole.indptr[:-1], lengths)
     halves = []
     for side in (0, 1):
-        mine = places[within % 2 == side]
-        sizes = (lengths + 1 - side) // 2
-        indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        halves.append(Bags(indptr, corpus.ids[mine], corpus.counts[mine], np.arange(len(rows))))
+        mine = within % 2 == side
+        indptr = np.concatenate([[0], np.cumsum((lengths + 1 - side) // 2)]).astype(np.int64)
+        halves.append(Bags(indptr, whole.ids[mine], whole.counts[mine], whole.rows))
     return halves[0], halves[1]

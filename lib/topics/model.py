@@ -5,7 +5,6 @@ is set aside to watch: training ends once a pass makes its bound hardly better. 
 model is judged in the end, decide nothing.
 """
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from gensim.models.ldamodel import LdaState
 from numpy.typing import NDArray
 
 from lib.machine import cores
+from lib.progress import Advance, nothing
 from lib.topics.corpus import Corpus
 from lib.topics.lda import Lda
 from lib.topics.rows import Bags, taken
@@ -21,7 +21,6 @@ from lib.topics.sampling import ALPHA, Sample
 from lib.topics.start import find_start, sweeps_to_come
 
 Engine = Literal["compiled", "gensim"]
-Advance = Callable[[int], None]
 Floats = NDArray[np.float32]
 
 CHUNK = 4_000  # articles between two updates with gensim's engine, about
@@ -54,7 +53,7 @@ def fit_topics(
     topics: int,
     seed: int,
     passes: int = 30,
-    advance: Advance = lambda count: None,
+    advance: Advance = nothing,
     start: Floats | None = None,
     engine: Engine = "compiled",
     threads: int | None = None,

@@ -9,16 +9,15 @@ are independent and the result is the same for any number of threads: the approx
 Distributed algorithms for topic models, brought together several times a sweep.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import psi
 
 from lib.compiled import compiled_fast, in_threads
+from lib.progress import Advance, nothing
 from lib.topics.estep import padded
 from lib.topics.rows import Bags
 
@@ -55,7 +54,7 @@ def sample_topics(
     seed: int,
     threads: int,
     start: Sample | None = None,
-    advance: Callable[[int], None] = lambda count: None,
+    advance: Advance = nothing,
 ) -> Sample:
     """Sweep over the articles so often, from nothing or from the counts of `start`. `advance` counts articles."""
     width = padded(topics)
@@ -72,18 +71,20 @@ def sample_topics(
     size = max(PORTION, -(-len(bags) // PORTIONS))
     for sweep in range(sweeps):
         for first in range(0, len(bags), size):
-            rows, its = bags.rows[first : first + size], offsets[first : first + size + 1]
+            rows, ends = bags.rows[first : first + size], offsets[first : first + size + 1]
             source = beta if sweep == first == 0 else by_word
             in_threads(_sum_up, [(source, ETA, a, b, sums[part]) for part, (a, b) in enumerate(ranges)], helpers)
             totals = sums.sum(axis=0).astype(np.float32)
             in_threads(_weigh, [(source, ETA, totals, alpha, a, b, beta, smooth) for a, b in ranges], helpers)
-            which = (bags.indptr, bags.ids, bags.counts, rows, its)
+            which = (bags.indptr, bags.ids, bags.counts, rows, ends)
             draw = (*which, beta, totals, smooth, alpha[:topics], ETA, seed * 1_000_003 + sweep, topic_of)
             tasks = _parted(len(rows), TASKS * threads)
-            moves = [np.zeros((int(its[b] - its[a]) + 1, 3), np.int32) for a, b in tasks]
-            in_threads(
-                _draw, [(*draw, a, b, its_moves) for (a, b), its_moves in zip(tasks, moves, strict=True)], threads
-            )
+            moves = [np.zeros((int(ends[b] - ends[a]) + 1, 3), np.int32) for a, b in tasks]
+            parts = [
+                (*draw, a, b, its, np.empty((2, topics), np.float32), np.empty((2, topics), np.int32))
+                for (a, b), its in zip(tasks, moves, strict=True)
+            ]
+            in_threads(_sweep, parts, threads)
             for each in moves:
                 _move(each, by_word)
             advance(len(rows))
@@ -104,12 +105,6 @@ def _fitted(alpha: Floats, counts: Floats, lengths: Places) -> Floats:
         seen = (psi(counts + fitted) - psi(fitted)).sum(axis=0)
         fitted = np.maximum(fitted * seen / (psi(lengths + fitted.sum()) - psi(fitted.sum())).sum(), LEAST_ALPHA)
     return fitted.astype(np.float32)
-
-
-def _draw(*what: Any) -> None:
-    topics = len(what[8])
-    whole: Any = [*what, np.empty((2, topics), np.float32), np.empty((2, topics), np.int32)]
-    _sweep(*whole)
 
 
 @compiled_fast
@@ -136,8 +131,8 @@ def _sweep(
 
     `beta` is (n_wk + η) / `totals`, `totals` n_k + Vη, `smooth` Σ_k α_k β_wk. A topic of −1 has not been drawn
     yet. As in Yao, Mimno, McCallum (2009), the few topics that an article has are looked at one by one, and α's part of
-    all of them together, as one chance that seldom comes true. Each use that gets
-    another topic is a row of `moves` (word, topic before, topic after), from the second on; the first has their number.
+    all of them together, as one chance that seldom comes true. Each use that gets another
+    topic is a row of `moves` (word, topic before, topic after), from the second on; the first has their number.
     `numbers` and `places` are room, (2, topics).
     """
     topics = len(alpha)

@@ -4,12 +4,13 @@ Greene, O'Callaghan, Cunningham (2014), How many topics? Stability analysis for 
 matched one to one, and two matched topics agree as far as their likeliest words do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from lib.progress import Advance, nothing
 from lib.topics.corpus import Corpus
 from lib.topics.quality import top_words
 from lib.topics.rows import taken
@@ -34,7 +35,7 @@ def stability(
     *,
     seed: int,
     threads: int,
-    advance: Callable[[int], None] = lambda count: None,
+    advance: Advance = nothing,
 ) -> NDArray[np.float64]:
     """Which part of its ten likeliest words each topic has again in the mean draw, (topics,), 0 to 1.
 

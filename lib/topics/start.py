@@ -1,22 +1,20 @@
 """Where training starts from: a sampler's topics, of which those that say least have been dissolved.
 
-From one start in ten a sampler leaves some topics that are mixtures while others hold two subjects at once, and hours
-of sweeps don't take them apart. So the topics whose words cohere least are dissolved, the largest are divided in their
+A sampler leaves some topics that are mixtures while others hold two subjects at once, and more sweeps are slow to take
+them apart. So the topics whose words cohere least are dissolved, the largest are divided in their
 place (as k-means moves idle centres; split and merge of Ueda et al. 2000), and the sampler goes on; the best state of
 a few rounds is kept. Coherence is that of the training articles alone.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
+from lib.progress import Advance
 from lib.topics.corpus import Corpus
 from lib.topics.quality import npmi_of, top_words
 from lib.topics.rows import Bags, taken
 from lib.topics.sampling import LEAST_ALPHA, Sample, sample_topics
 
-Advance = Callable[[int], None]
 FEW = 500_000  # words that the first rounds read: enough to tell topics, and a fraction of the time
 MANY = 3_000_000  # and the last sweeps
 FIRST_SWEEPS, ROUNDS, ROUND_SWEEPS, LAST_SWEEPS = 60, 5, 20, 40

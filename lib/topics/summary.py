@@ -12,21 +12,19 @@ from numpy.typing import NDArray
 from lib.topics.alignment import distances
 from lib.topics.articles import Article
 from lib.topics.corpus import Corpus
-from lib.topics.labels import label_topics
+from lib.topics.labels import label_topics, telling_articles
 from lib.topics.model import training_articles
-from lib.topics.quality import held_out_bound, npmi
+from lib.topics.quality import held_out_bound, npmi, top_words
 from lib.topics.relevance import RelevantWord, relevant_words
 from lib.topics.shelf import column_of
 from lib.topics.text import without_suffix
 
-TOP_WORDS = 10
 HEADLINES = 5
 HEADLINE_CHARACTERS = 200  # as shown; a cell of megabytes may be somebody's title
 SHOWN = 12  # topics with a card and a place in the charts, for which a page has room; the others have a line each
 MIN_WEIGHT = 0.01  # weights up to this stay out of the tables
 MOST_PUBLICATIONS = 12
 MOST_YEARS = 60  # between the first and the last date, for a step a year
-LEAST_HEADLINE_WORDS = 5  # a shorter bag says too little for its article to stand for a topic
 FEW = 200  # articles of a topic that are put in order first: nearly always enough for its headlines
 Floats = NDArray[np.float64]
 
@@ -78,7 +76,7 @@ def summarise(
     beta = model.get_topics().astype(np.float64)
     lengths = corpus.lengths.astype(np.float64)
     shares = _shares(weights, lengths)
-    top = [np.argsort(-row, kind="stable")[:TOP_WORDS].tolist() for row in beta]
+    top = top_words(beta)
     training = training_articles(corpus)
     coherence = npmi(corpus, training, top)
     places = topic_map(beta)
@@ -86,7 +84,7 @@ def summarise(
     labels = label_topics(corpus, weights, lengths, beta, counts)
     by_share = np.argsort(-shares, kind="stable").tolist()
     relevant = relevant_words(beta, counts, shares, corpus.dictionary, by_share[:SHOWN])
-    telling = np.flatnonzero(lengths >= max(LEAST_HEADLINE_WORDS, np.median(lengths)))
+    telling = telling_articles(lengths)
     topics = [
         Topic(
             id=k,
