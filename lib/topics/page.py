@@ -13,6 +13,7 @@ from lib.topics.corpus import Corpus
 from lib.topics.figures import LABEL_CHARACTERS, NAME_CHARACTERS
 from lib.topics.judgement import Judgement
 from lib.topics.relevance import SHOWN_FIRST, STEPS
+from lib.topics.stability import ARTICLES as DRAWN
 from lib.topics.summary import HEADLINE_CHARACTERS, SHOWN, Summary, Topic
 from lib.topics.text import without_suffix
 from lib.topics.tracking import LEVEL, Gone, Tracked, Weeks
@@ -63,6 +64,7 @@ def finished(
         "news": news[:LINES_OF_NEWS],
         "more_news": len(news[LINES_OF_NEWS:]),
         "judged": judged,
+        "drawn": DRAWN,
         "halves": HALVES,
         "half": ARTICLES,
         "misfits": _misfits(corpus, judged),
