@@ -32,7 +32,7 @@ class Shot(NamedTuple):
 
 SHOTS = (
     Shot("desk", "index.html"),
-    Shot("topics", "model_topics/latest.html"),
+    Shot("topics", "model_topics/latest.html", place="weeks"),
     Shot("mood", "capture_tweets/latest.html"),
     Shot("network", "retrain_cnn/latest.html", dark=True),
 )
