@@ -6,6 +6,7 @@ Fetches the archive once, keeps the champion in data/models and writes reports/r
 """
 
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import click
@@ -51,7 +52,7 @@ def migrations() -> list[Any]:
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Of all that is random.")
 def retrain_cnn(run: Any, options: Any) -> None:
     """Retrain the CIFAR-100 network, and promote it if it is better than the champion."""
-    # Keras and what carries it take seconds to load, which --help need not wait for
+    began = perf_counter()  # Keras and what carries it take seconds to load, which --help need not wait for
     from lib.files import is_demo, shown
     from lib.images import champion, saving, summary, tables
     from lib.images.archive import fetch, read_archive
@@ -77,7 +78,6 @@ def retrain_cnn(run: Any, options: Any) -> None:
         notes = champion.settle(run.db, data)
         standing = champion.load_champion(run.db, data)
     validation = archive.train_images[judging], archive.train_fine[judging]
-
     epochs = options.epochs or (None if options.minutes else recipe.epochs)
     total = epochs * images_an_epoch(recipe, len(training)) if epochs else None
     with run.stage("training", total, "images") as advance:
@@ -89,6 +89,7 @@ def retrain_cnn(run: Any, options: Any) -> None:
             statistics,
             epochs=options.epochs,
             minutes=options.minutes,
+            spent=perf_counter() - began - run.stages.seconds["fetching"],
             seed=options.seed,
             folder=folder,
             on_step=advance,
@@ -121,7 +122,7 @@ def retrain_cnn(run: Any, options: Any) -> None:
         notes=[*notes, *standing.notes],
     )
     card = summary.card(night, staged)
-    run.metrics = summary.metrics(night, data, loading=run.stages.seconds["reading"])
+    run.metrics = summary.metrics(night, data)
     run.message = summary.one_sentence(night)
     run.save(lambda db: summary.save(db, night, card))
     run.after_commit += [lambda: champion.settle(run.db, data), lambda: forget_state(folder)]

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,23 +25,41 @@ Labels = NDArray[np.int64]
 class Augmentation:
     """What may happen to an image: first a flip, then a rotation, then a crop."""
 
-    flips: bool = False  # left to right, every second image by chance
+    # left to right: every second image by chance; or, alternating, by chance in the first epoch, and from then on each
+    # image the other way round than in the epoch before (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds"): two epochs
+    # show both sides of every image, where chance shows a half of them one side twice
+    flips: Literal["none", "random", "alternating"] = "none"
     rotation: float = 0.0  # degrees at most, either way; every second image by chance, as TFLearn does
     shift: int = 0  # pixels at most, in each direction: a crop from the image with so wide a reflected border
 
 
-def augment(images: Images, how: Augmentation, *, seed: int, epoch: int, step: int) -> Images:
-    """A new batch with each image flipped, rotated and shifted by its own draw."""
+def augment(
+    images: Images, how: Augmentation, *, seed: int, epoch: int, step: int, numbers: NDArray[np.int64] | None = None
+) -> Images:
+    """A new batch with each image flipped, rotated and shifted by its own draw.
+
+    `numbers`, (N,), are the images' places among all, which alternating flips go by; without them 0 … N - 1.
+    """
     draw = np.random.default_rng((seed, epoch, step))
     count = len(images)
-    if how.flips:
+    if how.flips == "random":
         images = flip(images, draw.random(count) < 0.5)
+    if how.flips == "alternating":
+        images = flip(images, turned(np.arange(count) if numbers is None else numbers, seed, epoch))
     if how.rotation:
         degrees = draw.uniform(-how.rotation, how.rotation, count)
         images = rotate(images, np.where(draw.random(count) < 0.5, degrees, 0.0))
     if how.shift:
         images = crop(images, draw.integers(0, 2 * how.shift + 1, (count, 2)), how.shift)
     return images
+
+
+def turned(numbers: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.bool_]:
+    """Which of the images with these numbers, (N,), alternating flips turn in an epoch."""
+    # four words: those of the orders and of the batches' draws are two and three
+    lots = np.random.default_rng((seed, 0, 0, 1)).bit_generator.random_raw(int(numbers.max(initial=0)) // 64 + 1)
+    first = lots[numbers // 64] >> (numbers % 64).astype(np.uint64) & np.uint64(1)
+    return np.asarray((first + np.uint64(epoch)) % np.uint64(2) == 1)
 
 
 def flip(images: Images, which: NDArray[np.bool_]) -> Images:
@@ -52,10 +71,22 @@ def flip(images: Images, which: NDArray[np.bool_]) -> Images:
 
 def crop(images: Images, corners: NDArray[np.int64], border: int) -> Images:
     """Each image cut, in its own size, out of itself with a reflected border, at its corner (row, column), (N, 2)."""
-    count, height, width, _ = images.shape
+    _, height, width, _ = images.shape
     rows = _reflected(corners[:, :1] + np.arange(height) - border, height)
     columns = _reflected(corners[:, 1:] + np.arange(width) - border, width)
-    return images[np.arange(count)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return _taken(np.ascontiguousarray(images), rows, columns)
+
+
+@compiled
+def _taken(images: Images, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Images:
+    """Of each image the pixels at its own rows and columns; in less than half the time that NumPy's indexing takes."""
+    out = np.empty_like(images)
+    for n in range(len(images)):
+        for row in range(rows.shape[1]):
+            for column in range(columns.shape[1]):
+                for channel in range(images.shape[3]):
+                    out[n, row, column, channel] = images[n, rows[n, row], columns[n, column], channel]
+    return out
 
 
 def _reflected(places: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -124,7 +155,7 @@ def batches(
 
     def prepare(step: int) -> tuple[Images, Labels]:
         which = order[step]
-        return augment(images[which], how, seed=seed, epoch=epoch, step=step), labels[which]
+        return augment(images[which], how, seed=seed, epoch=epoch, step=step, numbers=which), labels[which]
 
     with ThreadPoolExecutor(1, "augment") as thread:
         ahead = thread.submit(prepare, 0)

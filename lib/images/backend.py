@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,19 @@ def precision_here(wanted: str) -> str:
         return wanted
     flags = set(cpuinfo.read_text(errors="replace").split()) if cpuinfo.exists() else set()
     return wanted if flags & _BFLOAT16 else "float32"
+
+
+@contextmanager
+def shared_out(*sizes: int) -> Iterator[int]:
+    """A block in which JAX's devices each take their share of a batch, for batches of these sizes; gives their number.
+
+    By Keras' own keras.distribution.DataParallel, on as many devices as divide all the sizes; what a step comes to is
+    what one device would come to. With one device, or another backend, the block is like any other.
+    """
+    devices = keras.distribution.list_devices() if backend() == "jax" else [""]
+    count = max(n for n in range(1, len(devices) + 1) if not any(size % n for size in sizes))
+    with keras.distribution.DataParallel(devices=devices[:count]).scope() if count > 1 else nullcontext():
+        yield count
 
 
 def on_accelerator() -> bool:

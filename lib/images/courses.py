@@ -12,6 +12,7 @@ from lib.images.evaluation import Evaluation
 from lib.images.gallery import spoken
 
 MOVERS = 12  # classes in the chart of what moved
+ORIGINAL = 0.4927  # of the test images, on the slides
 FEW_EPOCHS = 25  # up to so many have a point each
 
 
@@ -82,6 +83,41 @@ def _curves(epochs: Sequence[Mapping[str, Any]], name: str, title: str, form: st
         label = of_rows([{**lasts[kind], "text": kind}]).encode(x=x, y=y, text="text:N")
         layers.append(label.mark_text(align="left", dx=7, dy=-6 if kind == top else 8, color=colour, fontWeight="bold"))
     return alt.layer(*layers).properties(width=300, height=210)
+
+
+def over_time(epochs: Sequence[Mapping[str, Any]], seconds: float, *, original: bool) -> Figure | None:
+    """Accuracy on the validation images by minutes, beside what the original came to; None without epochs.
+
+    `epochs` are mappings with `val_accuracy` and `seconds`; `seconds` is the whole training's, which begins with
+    reading and compiling. `original` is whether these are images that it can be held against.
+    """
+    if not epochs:
+        return None
+    after = [sum(float(each["seconds"]) for each in epochs[place + 1 :]) for place in range(len(epochs))]
+    rows: list[dict[str, Any]] = [
+        {"minutes": round((seconds - rest) / 60, 3), "accuracy": _round(each["val_accuracy"])}
+        | {"tip": tip(f"Epoch {number}, {(seconds - rest) / 60:.1f} min: {each['val_accuracy']:.1%}")}
+        for number, (each, rest) in enumerate(zip(epochs, after, strict=True), start=1)
+    ]
+    x = alt.X("minutes:Q", title="minutes", scale=alt.Scale(zero=True), axis=alt.Axis(grid=False, tickCount=6))
+    y = alt.Y("accuracy:Q", title="accuracy", scale=alt.Scale(zero=True), axis=alt.Axis(format=".0%", tickCount=5))
+    base = of_rows(rows).encode(x=x, y=y)
+    layers: list[Any] = [base.mark_line(stroke=SERIES[0])]
+    if len(rows) <= FEW_EPOCHS:
+        points = base.mark_point(shape="square", filled=True, opacity=1, size=26, fill=SERIES[0], stroke=SERIES[0])
+        layers.append(points.encode(href="tip:N"))
+    finding = f"{rows[-1]['minutes']:.1f} minutes led to {rows[-1]['accuracy']:.1%} of the validation images."
+    if original:
+        line = of_rows([{"accuracy": ORIGINAL, "minutes": 0, "text": f"the original, {ORIGINAL:.2%}"}])
+        layers.append(line.mark_rule(stroke=MUTED, strokeDash=[5, 3]).encode(y=y))
+        layers.append(line.mark_text(align="left", dx=5, dy=-7, color=MUTED).encode(x=x, y=y, text="text:N"))
+        past = next((row for row in rows if row["accuracy"] > ORIGINAL), None)
+        when = f"was passed after {past['minutes']:.1f} minutes" if past else "was not passed"
+        finding += f" The original’s {ORIGINAL:.2%} (of the test images, after two hours on eight cores) {when}."
+    chart = alt.layer(*layers).properties(width=640, height=200)
+    columns = ("epoch", "minutes", "accuracy, validation")
+    table = [(number, f"{row['minutes']:.1f}", f"{row['accuracy']:.1%}") for number, row in enumerate(rows, start=1)]
+    return figure(chart, "Accuracy over time", finding, columns, table)
 
 
 def _ticks(count: int) -> list[int]:

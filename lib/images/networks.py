@@ -6,16 +6,21 @@ it was trained in, and is made of Keras' own layers alone, so that plain Keras l
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lib.images.backend import Model, Tensor, keras
+from lib.images.convolution import Convolution
+from lib.images.initializers import Dirac, Whitening
+from lib.images.normalization import FusedBatchNormalization
 from lib.images.recipes import Recipe
 
 CLASSES = 100
+PATCH = 2  # pixels, the whitened patches' side
 Floats = NDArray[np.float32]
 Statistics = tuple[NDArray[np.floating], NDArray[np.floating]]
 
@@ -29,11 +34,33 @@ class Layer(NamedTuple):
     parameters: int
 
 
-def build_network(recipe: Recipe, statistics: Statistics, *, seed: int, precision: str = "float32") -> Model:
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How a network's layers are made.
+
+    `covariance` is that of the training images' patches (initializers.patch_covariance), for a network that is to be
+    trained; without it the layers are all Keras' own, and their weights wait to be set.
+    """
+
+    seeds: Iterator[int]
+    precision: str
+    covariance: NDArray[np.float64] | None
+
+
+def build_network(
+    recipe: Recipe,
+    statistics: Statistics,
+    *,
+    seed: int,
+    precision: str = "float32",
+    covariance: NDArray[np.float64] | None = None,
+) -> Model:
     """The recipe's network with fresh weights: uint8 (N, 32, 32, 3) to logits, float32 (N, 100).
 
     `statistics` are the channels' means and deviations, (3,) each, in grey levels. All that is random in it follows
-    from `seed`. `precision` is a Keras dtype policy; the first and the last layer are float32 under each.
+    from `seed`. `precision` is a Keras dtype policy; the first and the last layer are float32 under each. With the
+    `covariance` of the training images' patches a whitened network is ready to be trained; without, it waits for its
+    weights.
     """
     mean, deviation = (np.asarray(each, np.float64) for each in statistics)
     variance = np.maximum(deviation, 1.0) ** 2  # a channel of one colour has none
@@ -41,16 +68,30 @@ def build_network(recipe: Recipe, statistics: Statistics, *, seed: int, precisio
     scaled = keras.layers.Normalization(
         mean=mean.tolist(), variance=variance.tolist(), dtype="float32", name="normalisation"
     )(inputs)
-    features = NETWORKS[recipe.network](scaled, recipe, count(1000 * seed), precision)
+    features = NETWORKS[recipe.network](scaled, recipe, Making(count(1000 * seed), precision, covariance))
     return keras.Model(inputs, features, name=recipe.name)
 
 
 def exportable(model: Model, recipe: Recipe, statistics: Statistics) -> Model:
-    """A trained network as it is kept: float32, uncompiled, uint8 (N, 32, 32, 3) to probabilities (N, 100)."""
+    """A trained network as it is kept: float32, uncompiled, uint8 (N, 32, 32, 3) to probabilities (N, 100).
+
+    Of a recipe that says `mirrored` it is the mean of what the network says of an image and of its mirror image.
+    """
     plain = build_network(recipe, statistics, seed=0)
     plain.set_weights(model.get_weights())
     probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(plain.output)
-    return keras.Model(plain.input, probabilities, name=recipe.name)
+    network = keras.Model(plain.input, probabilities, name=recipe.name)
+    if not recipe.mirrored:
+        return network
+    images = keras.Input((32, 32, 3), dtype="uint8", name="images")
+    both = [network(images), network(keras.ops.flip(images, axis=2))]
+    mean = keras.layers.Average(dtype="float32", name="mean_of_both_ways")(both)
+    return keras.Model(images, mean, name=f"{recipe.name}_both_ways")
+
+
+def one_way(model: Model) -> Model:
+    """The network alone of what is kept: without its mirror image where it has one."""
+    return next((layer for layer in model.layers if hasattr(layer, "layers")), model)
 
 
 def predict(model: Model, images: NDArray[np.uint8], batch: int = 500) -> Floats:
@@ -68,7 +109,7 @@ def describe_layers(model: Model) -> list[Layer]:
     """The network as a table, from the images to the classes."""
     return [
         Layer(layer.name, type(layer).__name__, tuple(layer.output.shape[1:]), int(layer.count_params()))
-        for layer in model.layers
+        for layer in one_way(model).layers
     ]
 
 
@@ -81,7 +122,7 @@ def first_filters(model: Model) -> Floats:
     return np.asarray((pictures - low) / np.maximum(high - low, 1e-12), np.float32)
 
 
-def _plain(images: Tensor, recipe: Recipe, seeds: Iterator[int], precision: str) -> Tensor:
+def _plain(images: Tensor, recipe: Recipe, made: Making) -> Tensor:
     """The original's: convolution, pool, two convolutions, pool, 512 units, dropout, 100 classes.
 
     The starting weights are Keras' (Glorot): those of the 512 units deviate by 0.021, TFLearn's by 0.02.
@@ -94,71 +135,93 @@ def _plain(images: Tensor, recipe: Recipe, seeds: Iterator[int], precision: str)
             3,
             padding="same",
             activation="relu",
-            kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
-            dtype=precision,
+            kernel_initializer=keras.initializers.GlorotUniform(seed=next(made.seeds)),
+            dtype=made.precision,
             name=name,
         )(x)
 
     first, second, third = recipe.widths
     x = convolution(images, first, "convolution_1")
-    x = layers.MaxPooling2D(2, dtype=precision, name="pool_1")(x)
+    x = layers.MaxPooling2D(2, dtype=made.precision, name="pool_1")(x)
     x = convolution(x, second, "convolution_2")
     x = convolution(x, third, "convolution_3")
-    x = layers.MaxPooling2D(2, dtype=precision, name="pool_2")(x)
-    x = layers.Flatten(dtype=precision, name="flat")(x)
+    x = layers.MaxPooling2D(2, dtype=made.precision, name="pool_2")(x)
+    x = layers.Flatten(dtype=made.precision, name="flat")(x)
     x = layers.Dense(
         512,
         activation="relu",
-        kernel_initializer=keras.initializers.GlorotUniform(seed=next(seeds)),
-        dtype=precision,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=next(made.seeds)),
+        dtype=made.precision,
         name="units",
     )(x)
-    x = layers.Dropout(recipe.dropout, seed=next(seeds), dtype=precision, name="dropout")(x)
-    return _logits(x, seeds)
+    x = layers.Dropout(recipe.dropout, seed=next(made.seeds), dtype=made.precision, name="dropout")(x)
+    return _logits(x, made)
 
 
-def _residual(images: Tensor, recipe: Recipe, seeds: Iterator[int], precision: str) -> Tensor:
-    """A small residual network after ResNet-9 (Page, 2018, "How to train your ResNet").
+def _whitened(images: Tensor, recipe: Recipe, made: Making) -> Tensor:
+    """After airbench (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds"): whitened patches, then stages that halve.
 
-    Each stage halves the image; from the second on, where an image is 8 x 8 and a convolution costs less, it ends in a
-    residual branch of one convolution. The image is halved by pooling: on a processor a convolution with strides takes
-    longer, backward, than one without and the pooling (330 images a second with a strided stem of 64 filters, 760 with
-    one of 32 and a pool).
+    The first convolution is measured on the training images and frozen. A stage is so many convolutions of one width,
+    each normalised (shifted, not scaled: what follows scales by itself) and rectified; the first one's image is halved
+    before that, and what comes after the second is a residual branch, from the first one's end to its own.
     """
     layers = keras.layers
-
-    def convolution(x: Tensor, filters: int, name: str, *, pool: bool) -> Tensor:
-        x = layers.Conv2D(
-            filters,
-            3,
-            padding="same",
-            use_bias=False,
-            kernel_initializer=keras.initializers.HeNormal(seed=next(seeds)),
-            dtype=precision,
-            name=name,
-        )(x)
-        if pool:
-            x = layers.MaxPooling2D(2, dtype=precision, name=f"{name}_pool")(x)
-        # As few images as an epoch has steps are enough to follow the statistics: hence 0.9 in place of Keras' 0.99.
-        x = layers.BatchNormalization(momentum=0.9, dtype=precision, name=f"{name}_norm")(x)
-        return layers.Activation("relu", dtype=precision, name=f"{name}_relu")(x)
-
-    x = convolution(images, recipe.widths[0], "stem", pool=True)
-    for stage, filters in enumerate(recipe.widths[1:], 1):
-        x = convolution(x, filters, f"stage_{stage}", pool=True)
-        if stage > 1:
-            branch = convolution(x, filters, f"stage_{stage}_branch", pool=False)
-            x = layers.Add(dtype=precision, name=f"stage_{stage}_sum")([x, branch])
-    x = layers.GlobalMaxPooling2D(dtype=precision, name="pool")(x)
+    kept = made.covariance is None
+    convolution = layers.Conv2D if kept else Convolution
+    normalization = layers.BatchNormalization if kept else FusedBatchNormalization
+    x = layers.Conv2D(
+        2 * 3 * PATCH**2,
+        PATCH,
+        use_bias=False,
+        trainable=False,
+        kernel_initializer="zeros" if made.covariance is None else Whitening(made.covariance),
+        dtype=made.precision,
+        name="whitening",
+    )(images)
+    x = first = layers.Activation(recipe.activation, dtype=made.precision, name="whitening_active")(x)
+    for stage, filters in enumerate(recipe.widths, 1):
+        for number in range(1, recipe.depth + 1):
+            name = f"stage_{stage}_{number}"
+            x = convolution(
+                filters,
+                3,
+                padding="same",
+                use_bias=False,
+                kernel_initializer=_start(recipe, made),
+                dtype=made.precision,
+                name=name,
+            )(x)
+            if number == 1:
+                x = layers.MaxPooling2D(2, dtype=made.precision, name=f"{name}_pool")(x)
+            x = normalization(
+                momentum=recipe.statistics_kept, epsilon=1e-5, scale=False, dtype=made.precision, name=f"{name}_norm"
+            )(x)
+            if number == recipe.depth > 2:
+                x = layers.Add(dtype=made.precision, name=f"{name}_sum")([x, first])
+            x = layers.Activation(recipe.activation, dtype=made.precision, name=f"{name}_active")(x)
+            first = x if number == 1 else first
+    x = layers.GlobalMaxPooling2D(dtype=made.precision, name="pool")(x)
     if recipe.dropout:
-        x = layers.Dropout(recipe.dropout, seed=next(seeds), dtype=precision, name="dropout")(x)
-    # Maxima are large: without Page's factor the first steps are taken from a softmax that is sure of nonsense.
-    return layers.Rescaling(0.125, dtype="float32", name="scale")(_logits(x, seeds))
+        x = layers.Dropout(recipe.dropout, seed=next(made.seeds), dtype=made.precision, name="dropout")(x)
+    # Maxima are large: without the records' factor the first steps are taken from a softmax that is sure of nonsense.
+    return layers.Rescaling(1 / 9, dtype="float32", name="scale")(_logits(x, made, use_bias=False))
 
 
-def _logits(x: Tensor, seeds: Iterator[int]) -> Tensor:
-    initializer = keras.initializers.GlorotUniform(seed=next(seeds))
-    return keras.layers.Dense(CLASSES, kernel_initializer=initializer, dtype="float32", name="classes")(x)
+def _start(recipe: Recipe, made: Making) -> Any:
+    if made.covariance is None:
+        return "zeros"
+    seed = next(made.seeds)
+    return Dirac(seed=seed) if recipe.start == "dirac" else keras.initializers.HeNormal(seed=seed)
 
 
-NETWORKS: dict[str, Callable[[Tensor, Recipe, Iterator[int], str], Tensor]] = {"plain": _plain, "residual": _residual}
+def _logits(x: Tensor, made: Making, *, use_bias: bool = True) -> Tensor:
+    return keras.layers.Dense(
+        CLASSES,
+        use_bias=use_bias,
+        kernel_initializer=keras.initializers.GlorotUniform(seed=next(made.seeds)),
+        dtype="float32",
+        name="classes",
+    )(x)
+
+
+NETWORKS: dict[str, Callable[[Tensor, Recipe, Making], Tensor]] = {"plain": _plain, "whitened": _whitened}

@@ -1,7 +1,7 @@
 """Recipes: all that a training does, each on one screen.
 
 A recipe names its network (lib/images/networks.py) and says how it is trained (lib/images/training.py). Numbers were
-chosen on the validation images alone; bench/images.py measures what a recipe reaches and what it costs.
+chosen on the validation images alone; bench/cnn.py measures what a recipe reaches and what it costs.
 """
 
 from dataclasses import dataclass, field, replace
@@ -12,21 +12,27 @@ from lib.images.augment import Augmentation
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one network is made and trained. Optimisers and their names are Keras'."""
+    """How one network is made and trained. Optimisers and their names are Keras', but for our Muon."""
 
     name: str
-    network: Literal["plain", "residual"]
-    widths: tuple[int, ...]  # filters of the convolutions, in their order
+    network: Literal["plain", "whitened"]
+    widths: tuple[int, ...]  # filters of the convolutions, or of a stage's, in their order
     epochs: int
     batch: int
-    optimizer: Literal["adam", "sgd"]
+    optimizer: Literal["adam", "sgd", "muon"]
     learning_rate: float  # the highest
-    schedule: Literal["constant", "one-cycle"] = "constant"
-    warm_up: float = 0.0  # share of a one-cycle training in which the rate rises
-    weight_decay: float = 0.0  # of kernels, as a share of the learning rate; normalisation and biases have none
+    minutes: float | None = None  # at most, for those epochs: on a slower machine there will be fewer
+    depth: int = 1  # convolutions of a stage
+    activation: str = "relu"  # of the convolutions, by Keras' name
+    start: Literal["random", "dirac"] = "random"  # of the convolutions' kernels
+    schedule: Literal["constant", "triangular"] = "constant"
+    warm_up: float = 0.0  # share of a triangular schedule in which the rate rises
+    weight_decay: float = 0.0  # of kernels, with sgd, as a share of the learning rate; other variables have none
     label_smoothing: float = 0.0
     dropout: float = 0.0
+    mirrored: bool = False  # whether what is kept looks at each image's mirror image too, and says the mean
     augmentation: Augmentation = field(default_factory=Augmentation)
+    statistics_kept: float = 0.9  # of the normalisations' moving statistics, a step
     # bfloat16 halves the time of a step where the processor multiplies in it; elsewhere float32 is used
     precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
 
@@ -43,39 +49,25 @@ SEED = Recipe(
     optimizer="adam",
     learning_rate=0.001,
     dropout=0.5,
-    augmentation=Augmentation(flips=True, rotation=15.0),
+    augmentation=Augmentation(flips="random", rotation=15.0),
 )
 
-# After five epochs, one seed: rate 0.3 reaches 51.6% of the validation images, 0.6 55.1%, 1 54.3%; decay 0.002 53.8%.
 FAST = Recipe(
     name="fast",
-    network="residual",
-    widths=(32, 64, 128, 256),
-    epochs=12,
-    batch=250,
-    optimizer="sgd",
-    learning_rate=0.6,
-    schedule="one-cycle",
-    warm_up=0.25,
-    weight_decay=0.005,
-    label_smoothing=0.1,
-    augmentation=Augmentation(flips=True, shift=2),
+    network="whitened",
+    widths=(64, 256, 256),
+    depth=2,
+    start="dirac",
+    epochs=4,
+    batch=512,
+    optimizer="muon",
+    learning_rate=0.24,
+    schedule="triangular",
+    label_smoothing=0.2,
+    augmentation=Augmentation(flips="alternating", shift=2),
+    statistics_kept=0.6,
 )
 
-# The same network, twice as wide, for longer.
-BEST = replace(FAST, name="best", widths=(64, 128, 256, 512), epochs=15)
+BEST = replace(FAST, name="best", widths=(64, 384, 384), epochs=18, minutes=20, mirrored=True)
 
 RECIPES = {recipe.name: recipe for recipe in (SEED, FAST, BEST)}
-
-
-def rate_at(recipe: Recipe, progress: float) -> float:
-    """The learning rate when so much of the training is done, from 0 to 1.
-
-    One-cycle: linear up from a twentieth, then linear down to nothing (Smith and Topin, 2018, "Super-convergence").
-    """
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
-    progress = min(max(progress, 0.0), 1.0)
-    if progress < recipe.warm_up:
-        return recipe.learning_rate * (0.05 + 0.95 * progress / recipe.warm_up)
-    return recipe.learning_rate * (1 - progress) / (1 - recipe.warm_up)

@@ -71,17 +71,12 @@ def training_facts(trained: Any) -> dict[str, Any]:
     }
 
 
-def metrics(night: Night, data: Path, *, loading: float = 0.0) -> dict[str, Any]:
-    """What --json says of a night: the figures are the night's model's on the test images.
-
-    `seconds` are the training's with the `loading` of its images.
-    """
-    facts = training_facts(night.trained)
+def metrics(night: Night, data: Path) -> dict[str, Any]:
+    """What --json says of a night: the figures are the night's model's on the test images."""
     return {
         "recipe": night.recipe,
         "seed": night.seed,
-        **facts,
-        "seconds": round(facts["seconds"] + loading, 3),
+        **training_facts(night.trained),
         "resumed_from": night.trained.resumed_from,
         **measured(night.test),
         "validation_accuracy": night.validation.accuracy.value,
@@ -199,6 +194,11 @@ def page(
         "slides_note": SLIDES_NOTE,
         "charts": {
             "curves": courses.learning_curves([asdict(each) for each in night.trained.history]),
+            "over_time": courses.over_time(
+                [asdict(each) for each in night.trained.history],
+                night.trained.seconds,
+                original=not material.demo,
+            ),
             "classes": figures.class_dots(its, names),
             "superclasses": figures.superclass_heat(its, material.superclasses),
             "reliability": figures.reliability(its),

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +28,13 @@ from numpy.typing import NDArray
 from lib.errors import DeskError
 from lib.files import cannot_write
 from lib.images.augment import Images, Labels, batches, steps_of
-from lib.images.backend import Model, backend, keras, precision_here
-from lib.images.networks import CLASSES, Statistics, build_network, exportable
-from lib.images.recipes import Recipe, rate_at
+from lib.images.backend import Model, backend, keras, precision_here, shared_out
+from lib.images.clock import Clock
+from lib.images.initializers import patch_covariance
+from lib.images.muon import Muon
+from lib.images.networks import CLASSES, PATCH, Statistics, build_network, exportable
+from lib.images.rates import schedule_of
+from lib.images.recipes import Recipe
 from lib.images.resume import Epoch, State, load_state, save_state
 
 VALIDATION_BATCH = 500
@@ -43,13 +47,14 @@ class Trained:
 
     model: Model  # as `exportable` makes it
     history: list[Epoch]
-    seconds: float  # from the call of `train` to its end, compilation and all; what dead starts spent counted up to
-    # their last epoch
+    seconds: float  # from the call of `train` to its end, compilation and all, and what was spent before; what dead
+    # starts spent counted up to their last epoch
     images_per_second: float  # median over the epochs
     params: int
     epochs: int  # begun; the last one of a training that fits a time may be short
     backend: str
     precision: str
+    devices: int  # that each step was shared among
     resumed_from: int | None  # epochs that earlier starts had done
     logs: Path | None  # for `tensorboard --logdir`; None where TensorFlow doesn't carry Keras
 
@@ -63,6 +68,7 @@ def train(
     *,
     epochs: int | None = None,
     minutes: float | None = None,
+    spent: float = 0.0,
     seed: int,
     folder: Path,
     key: str = "",
@@ -71,42 +77,48 @@ def train(
 ) -> Trained:
     """Train the recipe's network on uint8 images (N, 32, 32, 3) with the classes (N,), and look at it every epoch.
 
-    `minutes` in place of epochs (the recipe's, or as said here) drives the schedule by the clock, so that it is done
-    when they are over; both together, whichever ends first. The state is kept in `folder` after each epoch, under
-    everything that the outcome hangs on and `key`: a start with all that alike goes on from there, another starts
-    afresh. The caller removes it with `forget_state` once it has what it wants. `on_step` is told the images just
-    trained on, those of a dead start's epochs too; `on_epoch` what came of each new epoch.
+    `minutes` in place of `epochs` drives the schedule by the clock, so that it is done when they are over; both
+    together, whichever ends first; neither is what the recipe says. `spent` are seconds of them that are gone already,
+    on reading the images. The state is kept in `folder` after each epoch, under everything that the outcome hangs on
+    and `key`: a start with all that alike goes on from there, another starts afresh. The caller removes it with
+    `forget_state` once it has what it wants. `on_step` is told the images just trained on, those of a dead start's
+    epochs too; `on_epoch` what came of each new epoch.
 
     Raises DeskError (the loss is no number any more), CannotWrite.
     """
     started = time.perf_counter()
     if epochs is None and minutes is None:
-        epochs = recipe.epochs
+        epochs, minutes = recipe.epochs, recipe.minutes
     precision = precision_here(recipe.precision)
-    model = _compiled(build_network(recipe, statistics, seed=seed, precision=precision), recipe)
     data = [zlib.crc32(np.ascontiguousarray(each).data) for each in (images, labels, *validation, *statistics)]
     hangs_on = [key, asdict(recipe), data, epochs, minutes, seed, backend(), precision, keras.__version__]
     key = hashlib.sha256(json.dumps(hangs_on).encode()).hexdigest()
     logs = folder / "tensorboard" / f"{recipe.name}-{key[:8]}" if backend() == "tensorflow" else None
 
-    state = load_state(folder, key, _values(model))
-    if state:
-        _assign(model, state.variables)
-        history, clock = state.history, Clock(started, epochs, minutes, spent=state.seconds, start=state.progress)
-        on_step(len(history) * images_an_epoch(recipe, len(images)))
-    else:
-        history, clock = [], Clock(started, epochs, minutes)
-        if logs:
-            shutil.rmtree(logs, ignore_errors=True)
-    resumed_from, log = len(history) or None, _logger(logs)
-    if minutes is not None:
-        clock.reserve = _validation_seconds(model, validation)
-    while clock.progress < 1:
-        epoch = _train_epoch(model, recipe, images, labels, validation, clock, seed, len(history), on_step)
-        history.append(epoch)
-        save_state(folder, key, State(_values(model), history, clock.progress, clock.seconds()))
-        log(len(history), epoch)
-        on_epoch(epoch)
+    with shared_out(min(recipe.batch, len(images)), *_looks(len(validation[1]))) as devices:
+        patches = patch_covariance(images, PATCH, *statistics) if recipe.network == "whitened" else None
+        network = build_network(recipe, statistics, seed=seed, precision=precision, covariance=patches)
+        model = _compiled(network, recipe, precision)
+        state = load_state(folder, key, _values(model))
+        if state:
+            _assign(model, state.variables)
+            history = state.history
+            clock = Clock(started, epochs, minutes, spent=state.seconds + spent, start=state.progress)
+            on_step(len(history) * images_an_epoch(recipe, len(images)))
+        else:
+            history, clock = [], Clock(started, epochs, minutes, spent=spent)
+            if logs:
+                shutil.rmtree(logs, ignore_errors=True)
+        resumed_from, log = len(history) or None, _logger(logs)
+        task = _Task(model, recipe, images, labels, validation, seed, clock, on_step)
+        if minutes is not None:
+            clock.look = _validation_seconds(model, validation)
+        while clock.progress < 1:
+            epoch = _train_epoch(task, len(history))
+            history.append(epoch)
+            save_state(folder, key, State(_values(model), history, clock.progress, clock.seconds()))
+            log(len(history), epoch)
+            on_epoch(epoch)
     kept = exportable(model, recipe, statistics)
     return Trained(
         model=kept,
@@ -117,6 +129,7 @@ def train(
         epochs=len(history),
         backend=backend(),
         precision=precision,
+        devices=devices,
         resumed_from=resumed_from,
         logs=logs,
     )
@@ -127,55 +140,28 @@ def images_an_epoch(recipe: Recipe, images: int) -> int:
     return steps_of(images, recipe.batch) * min(recipe.batch, images)
 
 
-class Clock:
-    """How much of a training is done, by its epochs or by its time, whichever is further.
+class _Task(NamedTuple):
+    """What stays the same from epoch to epoch."""
 
-    By time, building and compiling count as spent but move no schedule, and the last look at the validation images is
-    held in reserve. A start after a dead one spreads what is left of the schedule over what is left of the time; what
-    the dead one did after its last epoch is not known and not counted.
-    """
-
-    def __init__(
-        self, started: float, epochs: int | None, minutes: float | None, *, spent: float = 0.0, start: float = 0.0
-    ) -> None:
-        self._started, self._epochs, self._spent, self._start = started, epochs, spent, start
-        self._budget = minutes * 60 if minutes is not None else math.inf
-        self._ready: float | None = None
-        self.reserve = 0.0  # seconds
-        self.progress = start
-
-    def seconds(self) -> float:
-        """What all starts have spent."""
-        return self._spent + time.perf_counter() - self._started
-
-    def advance(self, epochs_done: float) -> None:
-        """Say how many epochs are done, the fraction of this one too. The first call says that all is compiled."""
-        now = self.seconds()
-        if self._ready is None:
-            self._ready = now
-        left = self._budget - self.reserve - self._ready
-        by_time = self._start + (1 - self._start) * ((now - self._ready) / left if left > 0 else 1.0)
-        by_epochs = epochs_done / self._epochs if self._epochs else 0.0
-        self.progress = min(1.0, max(self.progress, by_epochs, by_time))
+    model: Model
+    recipe: Recipe
+    images: Images
+    labels: Labels
+    validation: tuple[Images, Labels]
+    seed: int
+    clock: Clock
+    on_step: Callable[[int], object]
 
 
-def _train_epoch(
-    model: Model,
-    recipe: Recipe,
-    images: Images,
-    labels: Labels,
-    validation: tuple[Images, Labels],
-    clock: Clock,
-    seed: int,
-    epoch: int,
-    on_step: Callable[[int], object],
-) -> Epoch:
+def _train_epoch(task: _Task, epoch: int) -> Epoch:
     """Train for an epoch, or until the time is over, and look at the validation images."""
+    model, recipe, images, labels, validation, seed, clock, on_step = task
     began = first = time.perf_counter()
     steps, step, rate = steps_of(len(images), recipe.batch), 0, 0.0
     loss = accuracy = 0.0
+    rate_at = schedule_of(recipe)
     for batch, classes in batches(images, labels, recipe.augmentation, batch=recipe.batch, seed=seed, epoch=epoch):
-        rate = rate_at(recipe, clock.progress)
+        begun, rate = time.perf_counter(), float(rate_at(clock.progress))
         model.optimizer.learning_rate = rate
         said = model.train_on_batch(batch, _ONE_HOT[classes], return_dict=True)
         step += 1
@@ -189,7 +175,7 @@ def _train_epoch(
         if step == 1:
             first = time.perf_counter()
         on_step(len(batch))
-        clock.advance(epoch + step / steps)
+        clock.advance(epoch + step / steps, time.perf_counter() - begun)
         if clock.progress >= 1:
             break
     trained = time.perf_counter()
@@ -197,8 +183,13 @@ def _train_epoch(
     speed = len(batch) * ((step - 1) / (trained - first) if step > 1 else 1 / (trained - began))
     judged = _evaluate(model, validation)
     ended = time.perf_counter()
-    clock.reserve = ended - trained
+    clock.look = ended - trained
     return Epoch(loss / step, accuracy / step, *judged, ended - began, rate, speed)
+
+
+def _looks(images: int) -> set[int]:
+    """The sizes of the batches in which so many images are looked at."""
+    return {size for size in (min(VALIDATION_BATCH, images), images % VALIDATION_BATCH) if size}
 
 
 def _evaluate(model: Model, validation: tuple[Images, Labels]) -> tuple[float, float]:
@@ -223,16 +214,17 @@ def _validation_seconds(model: Model, validation: tuple[Images, Labels]) -> floa
     return (time.perf_counter() - began) * len(images) / max(1, len(some[0]))
 
 
-def _compiled(model: Model, recipe: Recipe) -> Model:
+def _compiled(model: Model, recipe: Recipe, precision: str) -> Model:
     """The model with its loss and its optimiser, the optimiser's variables made."""
     if recipe.optimizer == "adam":
         # TFLearn's epsilon; Keras' own is 1e-7.
         optimizer = keras.optimizers.Adam(recipe.learning_rate, epsilon=1e-8)
-    else:
-        optimizer = keras.optimizers.SGD(
-            recipe.learning_rate, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay or None
-        )
+    elif recipe.optimizer == "sgd":
+        decay = recipe.weight_decay or None
+        optimizer = keras.optimizers.SGD(recipe.learning_rate, momentum=0.9, nesterov=True, weight_decay=decay)
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    else:
+        optimizer = Muon(recipe.learning_rate, precision=keras.DTypePolicy(precision).compute_dtype)
     model.compile(
         optimizer,
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing),

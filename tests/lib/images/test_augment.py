@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import affine_transform
 
-from lib.images.augment import Augmentation, augment, batches, crop, flip, rotate, steps_of
+from lib.images.augment import Augmentation, augment, batches, crop, flip, rotate, steps_of, turned
 
-ALL = Augmentation(flips=True, rotation=15.0, shift=4)
+ALL = Augmentation(flips="random", rotation=15.0, shift=4)
 
 
 def made(count: int = 12, seed: int = 0) -> np.ndarray:
@@ -53,10 +53,26 @@ def test_each_image_has_its_own_draw_and_half_of_them_are_not_rotated() -> None:
     images = np.repeat(made(1), 2000, axis=0)
     rotated = augment(images, Augmentation(rotation=15.0), seed=1, epoch=0, step=0)
     assert abs((rotated == images).all(axis=(1, 2, 3)).mean() - 0.5) < 0.05
-    flipped = augment(images, Augmentation(flips=True), seed=1, epoch=0, step=0)
+    flipped = augment(images, Augmentation(flips="random"), seed=1, epoch=0, step=0)
     assert abs((flipped == images).all(axis=(1, 2, 3)).mean() - 0.5) < 0.05
     shifted = augment(images, Augmentation(shift=2), seed=1, epoch=0, step=0)
     assert len(np.unique(shifted.reshape(2000, -1), axis=0)) == 25
+
+
+def test_alternating_flips_show_each_image_both_ways_in_any_two_epochs() -> None:
+    images, numbers = made(300), np.random.default_rng(1).permutation(1000)[:300]
+    how = Augmentation(flips="alternating")
+    shown = [augment(images, how, seed=5, epoch=epoch, step=9, numbers=numbers) for epoch in range(3)]
+    as_is = [(each == images).all(axis=(1, 2, 3)) for each in shown]
+    assert (as_is[0] != as_is[1]).all()
+    assert (as_is[0] == as_is[2]).all()
+    assert abs(as_is[0].mean() - 0.5) < 0.1
+    assert (shown[0][~as_is[0]] == images[~as_is[0]][:, :, ::-1]).all()
+    # which way an image is first shown hangs on its number and the seed, not on the batch it comes in
+    order = np.arange(300)[::-1]
+    again = augment(images[order], how, seed=5, epoch=0, step=2, numbers=numbers[order])
+    assert (again[order] == shown[0]).all()
+    assert (turned(numbers, 6, 0) != turned(numbers, 5, 0)).any()
 
 
 def test_the_draw_follows_from_seed_epoch_and_step_and_leaves_the_images_alone() -> None:

@@ -63,6 +63,7 @@ def judged(seed: int = 0, skill: float = 3.0, n: int = 2000) -> Evaluation:
 def all_figures(its: Evaluation, before: Evaluation | None, course: int, history: int) -> dict[str, Figure]:
     found = {
         "curves": courses.learning_curves([vars(each) for each in epochs(course)]),
+        "over_time": courses.over_time([vars(each) for each in epochs(course)], 125.0 * course, original=True),
         "classes": figures.class_dots(its, NAMES),
         "superclasses": figures.superclass_heat(its, MATERIAL.superclasses),
         "reliability": figures.reliability(its),
@@ -77,12 +78,12 @@ def drawn() -> dict[str, Figure]:
     return all_figures(judged(), judged(1, 2.5), 50, 30)
 
 
-def test_a_night_has_six_charts_that_are_small_together(drawn: dict[str, Figure]) -> None:
-    assert len(drawn) == 6
+def test_a_night_has_seven_charts_that_are_small_together(drawn: dict[str, Figure]) -> None:
+    assert len(drawn) == 7
     assert sum(len(each.svg.encode()) for each in drawn.values()) < 200_000
 
 
-@pytest.mark.parametrize("name", ["curves", "classes", "superclasses", "reliability", "movers", "history"])
+@pytest.mark.parametrize("name", ["curves", "over_time", "classes", "superclasses", "reliability", "movers", "history"])
 def test_a_figure_is_one_picture_with_names_a_finding_with_numbers_and_its_data(
     drawn: dict[str, Figure], name: str
 ) -> None:
@@ -100,6 +101,24 @@ def test_a_figure_is_one_picture_with_names_a_finding_with_numbers_and_its_data(
 
 def texts(figure: Figure) -> list[str]:
     return [each.text or "" for each in ElementTree.fromstring(figure.svg).iter(f"{SVG}text")]
+
+
+def test_accuracy_over_time_counts_from_the_beginning_and_names_the_original_only_for_its_images() -> None:
+    course = [{"val_accuracy": accuracy, "seconds": 60.0} for accuracy in (0.3, 0.5, 0.6)]
+    against = courses.over_time(course, 210.0, original=True)
+    alone = courses.over_time(course, 210.0, original=False)
+    assert against is not None
+    assert alone is not None
+    assert [row[1] for row in against.rows] == [row[1] for row in alone.rows] == ["1.5", "2.5", "3.5"]
+    assert alone.finding == "3.5 minutes led to 60.0% of the validation images."
+    assert "The original’s 49.27% (of the test images, after two hours on eight cores) was passed after 2.5" in (
+        against.finding
+    )
+    assert "the original, 49.27%" in texts(against)
+    assert "original" not in "".join(texts(alone))
+    early = courses.over_time(course[:1], 90.0, original=True)
+    assert early is not None
+    assert "was not passed" in early.finding
 
 
 def test_the_curves_are_told_apart_by_words_and_dashes(drawn: dict[str, Figure]) -> None:
@@ -137,9 +156,10 @@ def test_the_movers_are_the_classes_whose_accuracy_moved_most() -> None:
 def test_short_nights_and_few_images_are_drawn_too() -> None:
     one = evaluate(sure([4]), np.array([4]), SUPERCLASS_OF)
     found = all_figures(one, None, 1, 2)
-    assert set(found) == {"curves", "classes", "superclasses", "reliability", "history"}
+    assert set(found) == {"curves", "over_time", "classes", "superclasses", "reliability", "history"}
     assert found["superclasses"].finding == "No image was taken for one of another superclass."
     assert courses.learning_curves([]) is None
+    assert courses.over_time([], 1.0, original=True) is None
     assert courses.history(nights(1)) is None
 
 
@@ -205,7 +225,7 @@ def test_a_page_shows_all_there_is_to_tell_and_is_valid() -> None:
         *("verdict", "movers", "curves", "classes", "superclasses", "calibration", "sure", "network", "nights", "run"),
     }
     findings = told(text)
-    assert len(findings) == 6
+    assert len(findings) == 7
     assert all(re.search(r"\d", finding) for finding in findings)
     assert "tensorboard --logdir &#39;data/the logs&#39;" in text
     assert text.count("<img ") == text.count(' alt="')
@@ -248,14 +268,14 @@ def test_whatever_classes_are_called_stays_text_and_is_cut() -> None:
     text = page(night(material=replace(MATERIAL, classes=classes, superclasses=superclasses)))
     assert marked(text) <= marked(page(night())) | {"tspan"}
     assert "w" * 100 not in text
-    assert len(told(text)) == 6
+    assert len(told(text)) == 7
 
 
 def test_marks_have_tooltips(drawn: dict[str, Figure]) -> None:
     for name, figure in drawn.items():
         root = ElementTree.fromstring(figure.svg)
         tips = [each.text or "" for each in root.iter(f"{SVG}title")][1:]
-        assert bool(tips) == (name != "curves"), name  # fifty epochs are a line without points
+        assert bool(tips) == (name not in ("curves", "over_time")), name  # fifty epochs are a line without points
         assert all(re.search(r"\d", each) for each in tips)
 
 
