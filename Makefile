@@ -1,9 +1,9 @@
-# make demo · make test · make check · make bench · make screenshots; each makes .venv first where it is missing
+# make demo · make test · make check · make bench · make bench-cnn · make screenshots; each makes .venv first where it is missing
 PY := .venv/bin/python
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
 
-.PHONY: demo test check lint types contracts bench lock screenshots
+.PHONY: demo test check lint types contracts bench bench-cnn lock screenshots
 
 demo: $(READY)
 	@$(PY) -m jobs demo
@@ -31,6 +31,10 @@ bench: $(BENCH_READY)
 	@$(PY) bench/images.py
 	@$(PY) bench/reports.py
 	@$(PY) bench/pages.py
+
+# The network's accuracies: hours, one training after another; goes on where it stopped. Needs NIGHTDESK_REAL_DATA.
+bench-cnn: $(READY)
+	@$(PY) bench/cnn.py
 
 # The pictures in docs/ that the README shows, of the demo's pages as a Chromium of this machine's has them.
 screenshots: demo

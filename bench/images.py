@@ -9,6 +9,7 @@ set. Accuracies are the validation images'; with --test the kept model looks at 
 Prints each training, and the mean or the median over the seeds beside what is asked for.
 """
 
+import math
 import os
 import statistics
 import sys
@@ -18,7 +19,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
@@ -31,25 +32,44 @@ SHARE = 10  # per cent of a step at most for augmentation
 
 
 class Result(NamedTuple):
-    """One training: seconds from the archive to the kept model, images a second, accuracies in per cent, peak MiB."""
+    """One training: seconds from the archive to the kept model, images a second, accuracies in per cent, peak MiB.
+
+    Accuracies are the network's alone; `flipped` are those of the mean of what it says of an image and of its mirror
+    image. Those of the test images are None where they weren't looked at. `work` is the convolutions' arithmetic in
+    GFLOP per training image of 32 x 32, forward and backward, and `peak` what the machine reaches in a product of
+    4096 x 4096 matrices of the training's precision, in GFLOP/s, on the same threads.
+    """
 
     seconds: float
     speed: float
     validation: float
     test: float | None
+    flipped: tuple[float, float | None]
     mebibytes: float
     epochs: int
+    backend: str
     precision: str
+    params: int
+    work: float
+    peak: float
     judges: tuple[int, int]  # images of validation and test
 
 
-def measure(path: Path, name: str, seed: int, epochs: int | None, minutes: float | None, test: bool) -> Result:
-    """Train once, from the archive on."""
+def measure(
+    path: Path,
+    name: str,
+    seed: int,
+    epochs: int | None,
+    minutes: float | None,
+    test: bool,
+    changes: dict[str, Any] | None = None,
+) -> Result:
+    """Train once, from the archive on; `changes` are fields of the recipe that are to be others."""
     import resource
 
     started = time.perf_counter()
     from lib.images.archive import read_archive
-    from lib.images.networks import predict
+    from lib.images.networks import one_way, predict
     from lib.images.recipes import RECIPES
     from lib.images.split import channel_statistics, validation_split
     from lib.images.training import train
@@ -60,29 +80,80 @@ def measure(path: Path, name: str, seed: int, epochs: int | None, minutes: float
     validation = archive.train_images[judging], archive.train_fine[judging]
     with tempfile.TemporaryDirectory() as folder:
         trained = train(
-            RECIPES[name],
+            replace(RECIPES[name], **(changes or {})),
             images,
             labels,
             validation,
             channel_statistics(images),
             epochs=epochs,
             minutes=minutes,
+            spent=time.perf_counter() - started,
             seed=seed,
             folder=Path(folder),
         )
+        trained.model.save(Path(folder, "kept.keras"))
     seconds = time.perf_counter() - started
-    right = predict(trained.model, validation[0]).argmax(axis=1) == validation[1]
-    seen = predict(trained.model, archive.test_images).argmax(axis=1) == archive.test_fine if test else None
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    def accuracies(judges: tuple[Any, Any]) -> tuple[float, float]:
+        network = one_way(trained.model)
+        said = predict(network, judges[0])
+        both = said + predict(network, judges[0][:, :, ::-1])
+        return tuple(100 * float((each.argmax(axis=1) == judges[1]).mean()) for each in (said, both))
+
+    validated = accuracies(validation)
+    tested = accuracies((archive.test_images, archive.test_fine)) if test else (None, None)
     return Result(
         seconds,
         trained.images_per_second,
-        100 * float(right.mean()),
-        100 * float(seen.mean()) if seen is not None else None,
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        validated[0],
+        tested[0],
+        (validated[1], tested[1]),
+        memory,
         trained.epochs,
+        trained.backend,
         trained.precision,
+        trained.params,
+        arithmetic(trained.model) / 1e9,
+        peak(trained.precision),
         (len(validation[1]), len(archive.test_fine)),
     )
+
+
+def arithmetic(model: Any) -> float:
+    """Floating-point operations that training takes an image in the convolutions and dense layers of a Keras model.
+
+    Two for each multiplication and addition; forward, and backward once for the kernel and once for what comes before.
+    A frozen layer has no kernel to move, and nobody asks for what comes before the first one that moves.
+    """
+    from lib.images.networks import one_way
+
+    total, moving = 0.0, False
+    for layer in one_way(model).layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None:
+            continue
+        places = math.prod(layer.output.shape[1:-1]) if len(kernel.shape) == 4 else 1
+        once = 2.0 * math.prod(kernel.shape) * places
+        total += once * (1 + layer.trainable + (layer.trainable and moving))
+        moving = moving or layer.trainable
+    return total
+
+
+def peak(precision: str, size: int = 4096, rounds: int = 5) -> float:
+    """GFLOP/s of a product of two square matrices as Keras' backend does it, median of as many rounds."""
+    import numpy as np
+
+    from lib.images.backend import keras
+
+    dtype = "bfloat16" if precision == "mixed_bfloat16" else "float32"
+    both = [keras.ops.cast(np.random.default_rng(n).random((size, size), np.float32), dtype) for n in range(2)]
+    times = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        keras.ops.convert_to_numpy(keras.ops.matmul(*both)[:1])
+        times.append(time.perf_counter() - started)
+    return 2 * size**3 / statistics.median(times[1:]) / 1e9
 
 
 def augmentation(path: Path, name: str, rounds: int = 5) -> tuple[float, float, float]:
@@ -181,7 +252,11 @@ def print_results(name: str, results: list[Result]) -> None:
     print(f"\n{name}, {len(results)} seeds, {results[0].precision}:")
     limit = f"at most {SECONDS[name]}" if name in SECONDS else ""
     print(f"seconds, archive to model{statistics.median(each.seconds for each in results):8.0f}   {limit}")
-    print(f"images a second          {statistics.median(each.speed for each in results):8,.0f}")
+    speed, top = (statistics.median(each) for each in ([r.speed for r in results], [r.peak for r in results]))
+    print(f"images a second          {speed:8,.0f}")
+    print(
+        f"GFLOP/s                  {speed * results[0].work:8,.0f}   {speed * results[0].work / top:.0%} of {top:,.0f}"
+    )
     print(f"peak memory, MiB         {max(each.mebibytes for each in results):8,.0f}")
     from lib.images.evaluation import wilson
 

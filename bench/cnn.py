@@ -1,0 +1,212 @@
+"""Train the network by its recipes until each has its seeds, keep what came of each, and print the tables.
+
+    make bench-cnn, or
+    python bench/cnn.py [--only fast] [--ablation] [--table] [--archive PATH]
+
+One training after another, each in a process of its own, with nothing else running. What comes of one is a line of
+bench/cnn.jsonl, and a later start goes on with what is not there yet for the recipes as they are: after a change to a
+recipe its trainings are done again, and the old lines stay. Without --archive it reads cifar-100-python.tar.gz in
+NIGHTDESK_REAL_DATA. The test images judge the finished models of the recipes and nothing else: what --ablation changes
+in one is judged by the validation images.
+"""
+
+import hashlib
+import json
+import os
+import statistics
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import click
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+KEPT = ROOT / "bench" / "cnn.jsonl"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Trainings of one kind: with these seeds, and with what other than in the recipe.
+
+    `accuracy` is what their mean is to reach, in per cent of the test images, each in so many seconds.
+    """
+
+    recipe: str
+    minutes: float | None
+    seeds: int
+    accuracy: float | None = None
+    seconds: float | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+    said: str = ""  # of the changes
+
+    @property
+    def name(self) -> str:
+        """As the command line has it."""
+        return self.recipe + (f" --minutes {self.minutes:g}" if self.minutes else "")
+
+    def key(self, seed: int) -> str:
+        """What a training is, all that its recipe says included."""
+        from lib.images.recipes import RECIPES
+
+        recipe = replace(RECIPES[self.recipe], **self.changes)
+        said = json.dumps([asdict(recipe), self.minutes, seed], sort_keys=True)
+        return hashlib.sha256(said.encode()).hexdigest()[:12]
+
+    def done(self) -> list[dict[str, Any]]:
+        """The lines that there are of these trainings, the latest of each."""
+        lines = [json.loads(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else []
+        by_key = {line["key"]: line for line in lines}
+        return [by_key[key] for key in map(self.key, range(1, self.seeds + 1)) if key in by_key]
+
+
+PLAN = [
+    Asked("fast", 1.5, 5, 49.27, 90),
+    Asked("fast", 4, 5, 60, 240),
+    Asked("best", None, 3, 75, 1200),
+    Asked("best", 120, 1, 78, 7200),
+]
+
+
+def ablations() -> list[Asked]:
+    """The recipe fast for three minutes, with one thing at a time as it isn't there."""
+    from lib.images.augment import Augmentation
+
+    def without(said: str, **changes: Any) -> Asked:
+        return Asked("fast", 3, 3, changes=changes, said=said)
+
+    sgd: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.5, "weight_decay": 0.002, "warm_up": 0.2}
+    return [
+        without("as it is"),
+        without("SGD, rate 0.5, decay 0.002, in place of Muon", **sgd),
+        without("kernels start at random (He)", start="random"),
+        without("flips by chance", augmentation=Augmentation(flips="random", shift=2)),
+        without("no shift", augmentation=Augmentation(flips="alternating")),
+        without("no label smoothing", label_smoothing=0.0),
+        without("SiLU", activation="silu"),
+        without("GELU", activation="gelu"),
+        without("batches of 1,024", batch=1024),
+        without("float32", precision="float32"),
+    ]
+
+
+@click.command()
+@click.option("--archive", type=click.Path(exists=True, path_type=Path))
+@click.option("--only", type=click.Choice(sorted({each.recipe for each in PLAN})), help="Trainings of this recipe.")
+@click.option("--ablation", is_flag=True, help="Train what the recipe fast is without each of its parts.")
+@click.option("--table", is_flag=True, help="Train nothing.")
+def main(archive: Path | None, only: str | None, ablation: bool, table: bool) -> None:
+    """Train what is missing, and print the tables."""
+    if not table:
+        real = os.environ.get("NIGHTDESK_REAL_DATA")
+        if not archive and not real:
+            raise click.UsageError("there are no images: give --archive, or the folder of them in NIGHTDESK_REAL_DATA")
+        path = archive or Path(str(real), "cifar-100-python.tar.gz")
+        for asked in ablations() if ablation else PLAN:
+            for seed in range(1, asked.seeds + 1):
+                if only in (None, asked.recipe) and asked.key(seed) not in {line["key"] for line in asked.done()}:
+                    train(path, asked, seed)
+    print_plan()
+    print_ablations()
+
+
+def train(path: Path, asked: Asked, seed: int) -> None:
+    """Train once and keep the line."""
+    from bench.images import measure
+    from lib.machine import describe
+
+    load = os.getloadavg()[0]
+    name = f"{asked.name}, seed {seed}{f', {asked.said}' if asked.said else ''}"
+    print(f"{name}: training, load {load:.1f}", file=sys.stderr, flush=True)
+    judged = asked.accuracy is not None
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        work = pool.submit(measure, path, asked.recipe, seed, None, asked.minutes, judged, asked.changes)
+        result = work.result()
+    line = {
+        "key": asked.key(seed),
+        "recipe": asked.recipe,
+        "minutes": asked.minutes,
+        "seed": seed,
+        "changed": asked.said,
+        "date": date.today().isoformat(),
+        "machine": describe(("keras", "tensorflow-cpu", "numpy")),
+        "load": round(load, 2),
+        "backend": result.backend,
+        "precision": result.precision,
+        "peak_gflops": round(result.peak),
+        "images_per_second": round(result.speed, 1),
+        "gflop_per_image": round(result.work, 4),
+        "params": result.params,
+        "epochs": result.epochs,
+        "seconds": round(result.seconds, 1),
+        "mebibytes": round(result.mebibytes),
+        "validation": round(result.validation, 2),
+        "validation_flipped": round(result.flipped[0], 2),
+        "test": result.test and round(result.test, 2),
+        "test_flipped": result.flipped[1] and round(result.flipped[1], 2),
+    }
+    with KEPT.open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    reached = f"test {line['test']}%" if judged else f"validation {line['validation']}%"
+    print(f"{name}: {reached}, {line['seconds']:.0f} s", file=sys.stderr, flush=True)
+
+
+def print_plan() -> None:
+    """What there is of the plan for the recipes as they are."""
+    rows = []
+    for asked in PLAN:
+        assert asked.accuracy is not None
+        assert asked.seconds is not None
+        wanted = f"{asked.accuracy:g}% in {asked.seconds:g} s, {asked.seeds} seeds"
+        done = asked.done()
+        if not done:
+            rows.append([f"`{asked.name}`", wanted, "not measured"])
+            continue
+        test, seconds = ([line[what] for line in done] for what in ("test", "seconds"))
+        missed = " (missed)" if statistics.mean(test) < asked.accuracy or max(seconds) > asked.seconds else ""
+        flipped, epochs, speeds, peaks = (
+            [line[what] for line in done] for what in ("test_flipped", "epochs", "images_per_second", "peak_gflops")
+        )
+        speed, peak = statistics.median(speeds), statistics.median(peaks)
+        rate = speed * done[0]["gflop_per_image"]
+        rows.append([f"`{asked.name}`", wanted, f"{spread(test)}{missed}", spread(flipped)])
+        rows[-1] += [f"{statistics.median(seconds):.0f} (at most {max(seconds):.1f})", f"{statistics.median(epochs):g}"]
+        rows[-1] += [f"{speed:,.0f}", f"{rate:,.0f}", f"{peak:,.0f}", f"{rate / peak:.0%}"]
+    heads = ["recipe", "asked for", "test accuracy", "with the mirror image", "seconds", "epochs"]
+    print_table([*heads, "images/s", "GFLOP/s", "the machine's", "share"], rows)
+    for machine in sorted({line["machine"] for asked in PLAN for line in asked.done()}):
+        print(f"\n{machine}")
+
+
+def print_ablations() -> None:
+    """What there is of the recipe fast with one thing changed."""
+    rows = []
+    for asked in ablations():
+        if done := asked.done():
+            both = ([line[what] for line in done] for what in ("validation", "validation_flipped"))
+            speed = statistics.median(line["images_per_second"] for line in done)
+            epochs = statistics.median(line["epochs"] for line in done)
+            rows.append([asked.said, *map(spread, both), f"{epochs:g}", f"{speed:,.0f}"])
+    if rows:
+        print("\n`fast --minutes 3`\n")
+        print_table(["changed", "validation accuracy", "with the mirror image", "epochs begun", "images/s"], rows)
+
+
+def print_table(heads: list[str], rows: list[list[str]]) -> None:
+    """Rows as Markdown has them."""
+    for row in [heads, ["---"] * len(heads), *rows]:
+        print(f"| {' | '.join(row + [''] * (len(heads) - len(row)))} |")
+
+
+def spread(values: list[float]) -> str:
+    """Mean ± standard deviation over so many seeds, in per cent."""
+    deviation = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.2f}{deviation}% ({len(values)})"
+
+
+if __name__ == "__main__":
+    main()
