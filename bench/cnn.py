@@ -161,7 +161,7 @@ def print_plan() -> None:
     for asked in PLAN:
         assert asked.accuracy is not None
         assert asked.seconds is not None
-        wanted = f"{asked.accuracy:g}% in {asked.seconds:g} s, {asked.seeds} seeds"
+        wanted = f"{asked.accuracy:g}% in {asked.seconds:g} s, {asked.seeds} seed{'s' if asked.seeds > 1 else ''}"
         done = asked.done()
         if not done:
             rows.append([f"`{asked.name}`", wanted, "not measured"])

@@ -45,7 +45,7 @@ def migrations() -> list[Any]:
 )
 @click.option("--epochs", type=click.IntRange(1, 10_000), help="Epochs to train.  [default: the recipe's]")
 @click.option(
-    "--minutes", type=click.FloatRange(0.05, 280), help="Fit the whole schedule into this time, in place of epochs."
+    "--minutes", type=click.FloatRange(0.05, 280), help="Fit all of it, from reading on, into this time, not epochs."
 )
 @click.option("--archive", help="The archive: a path, or an address.  [default: the official one, downloaded once]")
 @click.option("--checksum", help="Of that archive: md5 or sha256 in hexadecimal; an address needs one.")

@@ -52,6 +52,9 @@ SEED = Recipe(
     augmentation=Augmentation(flips="random", rotation=15.0),
 )
 
+# After the airbench records, for a processor: ReLU, and 256 channels from the second stage on. Three epochs reach 61.9%
+# of the validation images, one seed. With the rate 0.4 it is three points fewer (0.12 is as good), with batches of 256
+# one and of 1,024 two and a half, with momentum 0.8 one and a half, with ELU three and a half; with SGD 47.3%.
 FAST = Recipe(
     name="fast",
     network="whitened",
@@ -68,6 +71,8 @@ FAST = Recipe(
     statistics_kept=0.6,
 )
 
+# In eight minutes, one seed: 71.5%; 64, 256 and 256 channels 71.0%, or 71.4% with three convolutions a stage; lookahead
+# every five steps 71.1%; images of 20 pixels up to 0.4 of the training and of 24 up to 0.7 69.5%.
 BEST = replace(FAST, name="best", widths=(64, 384, 384), epochs=18, minutes=20, mirrored=True)
 
 RECIPES = {recipe.name: recipe for recipe in (SEED, FAST, BEST)}

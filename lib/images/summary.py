@@ -15,6 +15,7 @@ from lib.images import courses, figures, tables
 from lib.images.card import model_card
 from lib.images.evaluation import SLIDES_NOTE, Evaluation
 from lib.images.gallery import filter_sheet, gallery, spoken
+from lib.images.recipes import RECIPES
 from lib.images.resume import Epoch
 from lib.images.saving import FOLDER, Staged
 from lib.images.verdict import Material, Verdict, said_p
@@ -192,6 +193,7 @@ def page(
         "trained": night.trained,
         "notes": list(night.notes),
         "slides_note": SLIDES_NOTE,
+        "mirrored": RECIPES[night.recipe].mirrored,
         "charts": {
             "curves": courses.learning_curves([asdict(each) for each in night.trained.history]),
             "over_time": courses.over_time(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import affine_transform
 
-from lib.images.augment import Augmentation, augment, batches, crop, flip, rotate, steps_of, turned
+from lib.images.augment import GREY, Augmentation, augment, batches, crop, cut_out, flip, rotate, steps_of, turned
 
 ALL = Augmentation(flips="random", rotation=15.0, shift=4)
 
@@ -28,6 +28,19 @@ def test_a_crop_is_a_slice_of_the_image_with_a_reflected_border() -> None:
     padded = np.pad(images, [(0, 0), (4, 4), (4, 4), (0, 0)], mode="reflect")
     for image, border, (row, column) in zip(cut, padded, corners, strict=True):
         assert (image == border[row : row + 32, column : column + 32]).all()
+
+
+def test_a_cutout_is_one_grey_square_inside_the_image() -> None:
+    images, corners = made(5), np.array([[0, 0], [24, 24], [3, 7], [24, 0], [10, 10]])
+    cut = cut_out(images, corners, 8)
+    for image, before, (row, column) in zip(cut, images, corners, strict=True):
+        square = np.zeros((32, 32), bool)
+        square[row : row + 8, column : column + 8] = True
+        assert (image[square] == GREY).all()
+        assert (image[~square] == before[~square]).all()
+    many = augment(np.zeros((3000, 32, 32, 3), np.uint8), Augmentation(cutout=30), seed=1, epoch=0, step=0)
+    assert (many.reshape(3000, -1) == GREY).sum(1).tolist() == [30 * 30 * 3] * 3000
+    assert len(np.unique(many.reshape(3000, -1), axis=0)) == 9
 
 
 def test_a_rotation_by_nothing_changes_nothing() -> None:
