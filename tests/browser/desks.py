@@ -13,7 +13,7 @@ from lib.settings import Settings
 from lib.store import open_store, writing
 
 ROOT = Path(__file__).parents[2]
-CHEAP = {"model_topics": ["--passes", "6"], "retrain_cnn": ["--recipe", "seed", "--minutes", "0.05"]}
+CHEAP = {"model_topics": ["--passes", "6"], "retrain_cnn": ["--recipe", "seed", "--minutes", "0.15"]}
 NIGHTS = {"capture_tweets": 2, "model_topics": 2}  # of the demo's; it has three of each
 MANY, FIRST_DAY = 250, date(2024, 1, 1)  # runs
 
