@@ -7,7 +7,7 @@ For 512 images of 7 x 7 with 256 channels on two cores with AMX, in bfloat16: fo
 import importlib
 from typing import Any
 
-from lib.images.backend import Tensor, backend, keras
+from lib.images.backend import Tensor, backend, keras, on_accelerator
 
 SMALL = 8  # pixels: from 15 on oneDNN's way takes half as long
 
@@ -20,21 +20,19 @@ class Convolution(keras.layers.Conv2D):
     (channels, N · h · w), with the outputs' gradient, (N · h · w, filters).
     """
 
+    def build(self, input_shape: Any) -> None:
+        """Make the weights, and see what computes: in a compiled step a tensor doesn't tell its device."""
+        super().build(input_shape)
+        self.by_products = backend() == "tensorflow" and not on_accelerator() and _is_small(self, input_shape)
+
     def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """Keras' own, but for the gradient."""
-        if backend() != "tensorflow" or not _applies(self, inputs) or _on_gpu():
-            return super().convolution_op(inputs, kernel)
-        return _convolved(inputs, kernel)
+        return _convolved(inputs, kernel) if self.by_products else super().convolution_op(inputs, kernel)
 
 
-def _applies(layer: Any, inputs: Tensor) -> bool:
+def _is_small(layer: Any, shape: Any) -> bool:
     plain = (layer.kernel_size, layer.strides, layer.dilation_rate) == ((3, 3), (1, 1), (1, 1))
-    return plain and layer.padding == "same" and layer.groups == 1 and 0 < (inputs.shape[2] or 0) <= SMALL
-
-
-def _on_gpu() -> bool:
-    tf: Any = importlib.import_module("tensorflow")
-    return bool(tf.config.list_logical_devices("GPU"))
+    return plain and layer.padding == "same" and layer.groups == 1 and 0 < (shape[2] or 0) <= SMALL
 
 
 def _convolved(inputs: Tensor, kernel: Tensor) -> Tensor:
