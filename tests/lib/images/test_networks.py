@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from lib.images.backend import keras
 from lib.images.networks import build_network, describe_layers, exportable, first_filters, one_way, predict
 from lib.images.rates import schedule_of
-from lib.images.recipes import RECIPES, SEED
+from lib.images.recipes import RECIPES, SEED, Recipe
 from lib.images.saving import foreign_classes
 
 # TensorFlow 2.21 with NumPy 2.4
@@ -35,6 +36,16 @@ def made(count: int = 7) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
 
 
+def trained_like(recipe: Recipe, precision: str = "float32") -> Any:
+    """The recipe's network with weights as after a training: shifts, and what is normalised away, differ."""
+    model = build_network(recipe, STATISTICS, seed=1, precision=precision, covariance=np.eye(12))
+    draw = np.random.default_rng(1)
+    model.set_weights(
+        [each * draw.uniform(0.5, 1.5, each.shape) + 0.1 * (each.ndim == 1) for each in model.get_weights()]
+    )
+    return model
+
+
 def test_seed_is_the_originals_network() -> None:
     layers = describe_layers(build_network(SEED, STATISTICS, seed=1))
     assert [(layer.kind, layer.shape) for layer in layers if layer.kind not in ("InputLayer", "Normalization")] == [
@@ -54,7 +65,7 @@ def test_seed_is_the_originals_network() -> None:
 def test_what_is_kept_says_what_was_trained_and_has_keras_own_classes_alone() -> None:
     images = made()
     for recipe in RECIPES.values():
-        model = build_network(recipe, STATISTICS, seed=1)
+        model = trained_like(recipe)
         said = predict(exportable(model, recipe, STATISTICS), images)
         assert said.dtype == np.float32
         assert said.shape == (7, 100)
@@ -62,8 +73,9 @@ def test_what_is_kept_says_what_was_trained_and_has_keras_own_classes_alone() ->
         logits = [predict(model, each).astype(np.float64) for each in ways]
         mean = np.mean([np.exp(each) / np.exp(each).sum(axis=1, keepdims=True) for each in logits], axis=0)
         assert np.allclose(said, mean, atol=1e-5)
+        assert np.abs(said - said[0]).max() > 1e-4  # ten times the tolerance
 
-        trained = build_network(recipe, STATISTICS, seed=1, precision="mixed_bfloat16")
+        trained = trained_like(recipe, "mixed_bfloat16")
         kept = exportable(trained, recipe, STATISTICS)
         assert "bfloat16" not in kept.to_json()
         assert not foreign_classes(json.loads(kept.to_json()))
@@ -76,7 +88,7 @@ def test_what_is_kept_is_loaded_by_plain_keras_in_safe_mode_and_says_the_same(tm
     images = made()
     np.save(tmp_path / "images.npy", images)
     for name, recipe in RECIPES.items():
-        kept = exportable(build_network(recipe, STATISTICS, seed=1), recipe, STATISTICS)
+        kept = exportable(trained_like(recipe), recipe, STATISTICS)
         kept.save(tmp_path / f"{name}.keras")
         np.save(tmp_path / f"{name}.npy", predict(kept, images))
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
