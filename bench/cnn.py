@@ -16,7 +16,7 @@ import os
 import statistics
 import sys
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from datetime import date
 from multiprocessing import get_context
 from pathlib import Path
@@ -54,7 +54,7 @@ class Asked:
         from lib.images.recipes import RECIPES
 
         recipe = replace(RECIPES[self.recipe], **self.changes)
-        said = json.dumps([asdict(recipe), self.minutes, seed], sort_keys=True)
+        said = json.dumps([beyond_defaults(recipe), self.minutes, seed], sort_keys=True)
         return hashlib.sha256(said.encode()).hexdigest()[:12]
 
     def done(self) -> list[dict[str, Any]]:
@@ -62,6 +62,17 @@ class Asked:
         lines = [json.loads(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else []
         by_key = {line["key"]: line for line in lines}
         return [by_key[key] for key in map(self.key, range(1, self.seeds + 1)) if key in by_key]
+
+
+def beyond_defaults(record: Any) -> dict[str, Any]:
+    """What a dataclass says other than by default: a field that is added later leaves what was measured valid."""
+    said = {}
+    for each in fields(record):
+        default = each.default if each.default_factory is MISSING else each.default_factory()
+        value = getattr(record, each.name)
+        if value != default:
+            said[each.name] = beyond_defaults(value) if is_dataclass(value) else value
+    return said
 
 
 PLAN = [
