@@ -20,10 +20,10 @@ SPLIT = "a tenth of each class's training images, by the archive's checksum"
 
 def plan(options: Any) -> list[str]:
     """What --dry-run prints."""
-    until = f"{options.minutes:g} minutes" if options.minutes else f"{options.epochs or 'its'} epochs"
+    asked = f"{options.minutes:g} minutes" if options.minutes else options.epochs and f"{options.epochs} epochs"
     return [
         f"reads {options.archive or 'the official CIFAR-100 archive, downloaded if it is not in data/archives'}",
-        f"trains the recipe {options.recipe} for {until}, seed {options.seed}",
+        f"trains the recipe {options.recipe} for {asked or 'as long as it says'}, seed {options.seed}",
         f"judges it against {options.data / 'models' / 'champion.keras'}",
     ]
 

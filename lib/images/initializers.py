@@ -16,6 +16,7 @@ from lib.images.backend import Tensor, keras
 # So much is added to each variance: those of the last components are a thousandth of the first one's, and mostly noise
 # (the airbench records' constant, for channels of deviation 1).
 EPSILON = 5e-4
+LEAST_DEVIATION = 1.0  # grey levels, that a channel's are divided by at least: one of one colour has none
 SAMPLE = 5000  # images whose patches are measured: 4.8 million patches of 2 x 2
 
 
@@ -25,7 +26,7 @@ def patch_covariance(images: NDArray[np.uint8], size: int, mean: Any, deviation:
     Pixels are centred and scaled by channel, as the networks' first layer does it; a patch is laid out as a kernel is,
     by row, column and channel.
     """
-    scaled = ((images[:SAMPLE].astype(np.float32) - mean) / np.maximum(deviation, 1.0)).astype(np.float32)
+    scaled = ((images[:SAMPLE].astype(np.float32) - mean) / np.maximum(deviation, LEAST_DEVIATION)).astype(np.float32)
     height, width = scaled.shape[1] - size + 1, scaled.shape[2] - size + 1
     places = [(row, column) for row in range(size) for column in range(size)]
     shifted = [scaled[:, row : row + height, column : column + width].reshape(-1, 3) for row, column in places]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lib.images.backend import Model, Tensor, keras
 from lib.images.convolution import Convolution
-from lib.images.initializers import Dirac, Whitening
+from lib.images.initializers import LEAST_DEVIATION, Dirac, Whitening
 from lib.images.normalization import FusedBatchNormalization
 from lib.images.recipes import Recipe
 
@@ -63,7 +63,7 @@ def build_network(
     weights.
     """
     mean, deviation = (np.asarray(each, np.float64) for each in statistics)
-    variance = np.maximum(deviation, 1.0) ** 2  # a channel of one colour has none
+    variance = np.maximum(deviation, LEAST_DEVIATION) ** 2
     inputs = keras.Input((32, 32, 3), dtype="uint8", name="images")
     scaled = keras.layers.Normalization(
         mean=mean.tolist(), variance=variance.tolist(), dtype="float32", name="normalisation"
@@ -72,14 +72,16 @@ def build_network(
     return keras.Model(inputs, features, name=recipe.name)
 
 
-def exportable(model: Model, recipe: Recipe, statistics: Statistics) -> Model:
+def exportable(model: Model, recipe: Recipe, statistics: Statistics, temperature: float = 1.0) -> Model:
     """A trained network as it is kept: float32, uncompiled, uint8 (N, 32, 32, 3) to probabilities (N, 100).
 
-    Of a recipe that says `mirrored` it is the mean of what the network says of an image and of its mirror image.
+    Its logits are divided by `temperature` (lib/images/calibration.py). Of a recipe that says `mirrored` it is the mean
+    of what the network says of an image and of its mirror image.
     """
     plain = build_network(recipe, statistics, seed=0)
     plain.set_weights(model.get_weights())
-    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(plain.output)
+    logits = keras.layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(plain.output)
+    probabilities = keras.layers.Softmax(dtype="float32", name="probabilities")(logits)
     network = keras.Model(plain.input, probabilities, name=recipe.name)
     if not recipe.mirrored:
         return network

@@ -68,6 +68,7 @@ def training_facts(trained: Any) -> dict[str, Any]:
         "seconds": round(trained.seconds, 3),
         "images_per_second": round(trained.images_per_second, 1),
         "params": trained.params,
+        "temperature": round(trained.temperature, 4),
         "precision": trained.precision,
     }
 
@@ -194,6 +195,7 @@ def page(
         "notes": list(night.notes),
         "slides_note": SLIDES_NOTE,
         "mirrored": RECIPES[night.recipe].mirrored,
+        "augmentation": RECIPES[night.recipe].augmentation,
         "charts": {
             "curves": courses.learning_curves([asdict(each) for each in night.trained.history]),
             "over_time": courses.over_time(

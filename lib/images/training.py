@@ -24,15 +24,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from lib.errors import DeskError
 from lib.files import cannot_write
-from lib.images.augment import Images, Labels, batches, steps_of
+from lib.images.augment import Batch, Images, Labels, batches, steps_of
 from lib.images.backend import Model, backend, keras, precision_here, shared_out
+from lib.images.calibration import temperature
 from lib.images.clock import Clock
 from lib.images.initializers import patch_covariance
 from lib.images.muon import Muon
-from lib.images.networks import CLASSES, PATCH, Statistics, build_network, exportable
+from lib.images.networks import CLASSES, PATCH, Floats, Statistics, build_network, exportable, predict
 from lib.images.rates import schedule_of
 from lib.images.recipes import Recipe
 from lib.images.resume import Epoch, State, load_state, save_state
@@ -51,6 +53,7 @@ class Trained:
     # starts spent counted up to their last epoch
     images_per_second: float  # median over the epochs
     params: int
+    temperature: float  # that the kept model's logits are divided by (lib/images/calibration.py)
     epochs: int  # begun; the last one of a training that fits a time may be short
     backend: str
     precision: str
@@ -95,7 +98,7 @@ def train(
     key = hashlib.sha256(json.dumps(hangs_on).encode()).hexdigest()
     logs = folder / "tensorboard" / f"{recipe.name}-{key[:8]}" if backend() == "tensorflow" else None
 
-    with shared_out(min(recipe.batch, len(images)), *_looks(len(validation[1]))) as devices:
+    with shared_out(min(recipe.batch, len(images)), min(VALIDATION_BATCH, len(validation[1]))) as devices:
         patches = patch_covariance(images, PATCH, *statistics) if recipe.network == "whitened" else None
         network = build_network(recipe, statistics, seed=seed, precision=precision, covariance=patches)
         model = _compiled(network, recipe, precision)
@@ -112,20 +115,22 @@ def train(
         resumed_from, log = len(history) or None, _logger(logs)
         task = _Task(model, recipe, images, labels, validation, seed, clock, on_step)
         if minutes is not None:
-            clock.look = _validation_seconds(model, validation)
+            clock.look = _look_seconds(task)
         while clock.progress < 1:
             epoch = _train_epoch(task, len(history))
             history.append(epoch)
             save_state(folder, key, State(_values(model), history, clock.progress, clock.seconds()))
             log(len(history), epoch)
             on_epoch(epoch)
-    kept = exportable(model, recipe, statistics)
+        calibrated = temperature(_says(model, _ways(recipe, validation[0])), validation[1])
+    kept = exportable(model, recipe, statistics, calibrated)
     return Trained(
         model=kept,
         history=history,
         seconds=clock.seconds(),
         images_per_second=float(np.median([epoch.images_per_second for epoch in history])),
         params=int(kept.count_params()),
+        temperature=calibrated,
         epochs=len(history),
         backend=backend(),
         precision=precision,
@@ -160,10 +165,12 @@ def _train_epoch(task: _Task, epoch: int) -> Epoch:
     steps, step, rate = steps_of(len(images), recipe.batch), 0, 0.0
     loss = accuracy = 0.0
     rate_at = schedule_of(recipe)
-    for batch, classes in batches(images, labels, recipe.augmentation, batch=recipe.batch, seed=seed, epoch=epoch):
+    for batch in batches(
+        images, labels, recipe.augmentation, batch=recipe.batch, seed=seed, epoch=epoch, progress=clock.progress
+    ):
         begun, rate = time.perf_counter(), float(rate_at(clock.progress))
         model.optimizer.learning_rate = rate
-        said = model.train_on_batch(batch, _ONE_HOT[classes], return_dict=True)
+        said = model.train_on_batch(batch.images, _targets(batch), return_dict=True)
         step += 1
         loss += said["loss"]
         accuracy += said["accuracy"]
@@ -174,44 +181,56 @@ def _train_epoch(task: _Task, epoch: int) -> Epoch:
             )
         if step == 1:
             first = time.perf_counter()
-        on_step(len(batch))
+        on_step(len(batch.labels))
         clock.advance(epoch + step / steps, time.perf_counter() - begun)
         if clock.progress >= 1:
             break
     trained = time.perf_counter()
     # The first step of all compiles.
-    speed = len(batch) * ((step - 1) / (trained - first) if step > 1 else 1 / (trained - began))
-    judged = _evaluate(model, validation)
+    speed = len(batch.labels) * ((step - 1) / (trained - first) if step > 1 else 1 / (trained - began))
+    judged = _judged(_says(model, [validation[0]])[0], validation[1], recipe.label_smoothing)
     ended = time.perf_counter()
-    clock.look = ended - trained
+    clock.look = (ended - trained) * _looks(recipe)
     return Epoch(loss / step, accuracy / step, *judged, ended - began, rate, speed)
 
 
-def _looks(images: int) -> set[int]:
-    """The sizes of the batches in which so many images are looked at."""
-    return {size for size in (min(VALIDATION_BATCH, images), images % VALIDATION_BATCH) if size}
+def _targets(batch: Batch) -> Floats:
+    """How much of each class the images are of, (N, classes)."""
+    own = batch.share[:, None]
+    return own * _ONE_HOT[batch.labels] + (1 - own) * _ONE_HOT[batch.others]
 
 
-def _evaluate(model: Model, validation: tuple[Images, Labels]) -> tuple[float, float]:
-    """The recipe's loss and the accuracy over these images."""
-    images, labels = validation
-    loss = accuracy = 0.0
-    for start in range(0, len(images), VALIDATION_BATCH):
-        part, classes = images[start : start + VALIDATION_BATCH], labels[start : start + VALIDATION_BATCH]
-        said = model.test_on_batch(part, _ONE_HOT[classes], return_dict=True)  # of this batch alone
-        loss += said["loss"] * len(part)
-        accuracy += said["accuracy"] * len(part)
-    return loss / len(images), accuracy / len(images)
+def _ways(recipe: Recipe, images: Images) -> list[Images]:
+    """The images as the kept model will look at them."""
+    return [images, images[:, :, ::-1]] if recipe.mirrored else [images]
 
 
-def _validation_seconds(model: Model, validation: tuple[Images, Labels]) -> float:
-    """What a look at the validation images will take, by the second look at their first batch: one compiles."""
-    images, labels = validation
-    some = images[:VALIDATION_BATCH], labels[:VALIDATION_BATCH]
-    _evaluate(model, some)
+def _looks(recipe: Recipe) -> int:
+    """How often what was trained looks at the validation images: once to be judged, and each way to be calibrated."""
+    return 3 if recipe.mirrored else 2
+
+
+def _says(model: Model, ways: list[Images]) -> Floats:
+    """The logits, (ways, N, classes)."""
+    return np.stack([predict(model, images, VALIDATION_BATCH) for images in ways])
+
+
+def _judged(logits: Floats, labels: Labels, smoothing: float) -> tuple[float, float]:
+    """The recipe's loss and the accuracy: of logits (N, classes), for the classes (N,)."""
+    likely = log_softmax(logits, axis=1)
+    right = likely[np.arange(len(labels)), labels]
+    loss = -(1 - smoothing) * right.mean() - smoothing * likely.mean()
+    return float(loss), float((logits.argmax(axis=1) == labels).mean())
+
+
+def _look_seconds(task: _Task) -> float:
+    """What those looks will take, by the second look at the first validation images: the first one compiles."""
+    images = task.validation[0]
+    some = [images[:VALIDATION_BATCH]]
+    _says(task.model, some)
     began = time.perf_counter()
-    _evaluate(model, some)
-    return (time.perf_counter() - began) * len(images) / max(1, len(some[0]))
+    _says(task.model, some)
+    return (time.perf_counter() - began) * len(images) / max(1, len(some[0])) * _looks(task.recipe)
 
 
 def _compiled(model: Model, recipe: Recipe, precision: str) -> Model:

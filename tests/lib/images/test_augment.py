@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 from scipy.ndimage import affine_transform
 
-from lib.images.augment import GREY, Augmentation, augment, batches, crop, cut_out, flip, rotate, steps_of, turned
+from lib.images.augment import (
+    Augmentation,
+    Batch,
+    augment,
+    batches,
+    crop,
+    flip,
+    mix,
+    rectangles,
+    rotate,
+    steps_of,
+    turned,
+)
 
 ALL = Augmentation(flips="random", rotation=15.0, shift=4)
 
@@ -30,17 +42,32 @@ def test_a_crop_is_a_slice_of_the_image_with_a_reflected_border() -> None:
         assert (image == border[row : row + 32, column : column + 32]).all()
 
 
-def test_a_cutout_is_one_grey_square_inside_the_image() -> None:
-    images, corners = made(5), np.array([[0, 0], [24, 24], [3, 7], [24, 0], [10, 10]])
-    cut = cut_out(images, corners, 8)
-    for image, before, (row, column) in zip(cut, images, corners, strict=True):
-        square = np.zeros((32, 32), bool)
-        square[row : row + 8, column : column + 8] = True
-        assert (image[square] == GREY).all()
-        assert (image[~square] == before[~square]).all()
-    many = augment(np.zeros((3000, 32, 32, 3), np.uint8), Augmentation(cutout=30), seed=1, epoch=0, step=0)
-    assert (many.reshape(3000, -1) == GREY).sum(1).tolist() == [30 * 30 * 3] * 3000
-    assert len(np.unique(many.reshape(3000, -1), axis=0)) == 9
+def test_a_mixed_image_has_a_rectangle_of_the_one_before_it_and_counts_as_much_less_of_its_class() -> None:
+    images = made(5)
+    where = np.array([[0, 32, 0, 32], [0, 0, 0, 0], [3, 11, 20, 32], [31, 32, 0, 1], [5, 5, 2, 9]])
+    mixed, share = mix(images, where)
+    for n, (top, bottom, left, right) in enumerate(where):
+        inside = np.zeros((32, 32), bool)
+        inside[top:bottom, left:right] = True
+        assert (mixed[n][inside] == images[n - 1][inside]).all()
+        assert (mixed[n][~inside] == images[n][~inside]).all()
+        assert share[n] == pytest.approx(1 - inside.mean())
+    assert share.dtype == np.float32
+
+
+def test_half_of_the_images_are_mixed_and_what_is_pasted_has_any_size_and_place() -> None:
+    where = rectangles(np.random.default_rng(0), 40_000, 0.5, 32)
+    top, bottom, left, right = where.T
+    assert (where.min(), where.max()) == (0, 32)
+    assert (top <= bottom).all()
+    assert (left <= right).all()
+    area = (bottom - top) * (right - left) / 32**2
+    assert (area > 0).mean() == pytest.approx(0.5, abs=0.02)  # of a hundred rectangles one is less than a pixel
+    # The mean area inside of a square of side s with its middle anywhere is (s - s²/4)², and s² is any share alike.
+    side = np.sqrt(np.linspace(0, 1, 10_001))
+    assert area.mean() == pytest.approx(0.5 * ((side - side**2 / 4) ** 2).mean(), abs=0.005)
+    assert (top + bottom).mean() / 2 == pytest.approx(16, abs=0.2)
+    assert (left + right).mean() / 2 == pytest.approx(16, abs=0.2)
 
 
 def test_a_rotation_by_nothing_changes_nothing() -> None:
@@ -107,9 +134,10 @@ def test_an_epoch_has_every_image_in_batches_of_one_size_in_another_order_each_t
     orders = []
     for epoch in (0, 1, 0):
         made_of = list(batches(images, labels, Augmentation(), batch=16, seed=3, epoch=epoch))
-        assert [len(batch) for batch, _ in made_of] == [16] * steps_of(50, 16)
-        assert all((batch[:, 0, 0, 0] == classes).all() for batch, classes in made_of)
-        orders.append(np.concatenate([classes for _, classes in made_of]))
+        assert [len(batch.images) for batch in made_of] == [16] * steps_of(50, 16)
+        assert all((batch.images[:, 0, 0, 0] == batch.labels).all() for batch in made_of)
+        assert all((batch.share == 1).all() for batch in made_of)
+        orders.append(np.concatenate([batch.labels for batch in made_of]))
         assert sorted(orders[-1][:50]) == list(range(50))
     assert (orders[0] == orders[2]).all()
     assert (orders[0] != orders[1]).any()
@@ -117,7 +145,25 @@ def test_an_epoch_has_every_image_in_batches_of_one_size_in_another_order_each_t
 
 def test_fewer_images_than_a_batch_are_one_batch() -> None:
     made_of = list(batches(made(5), np.arange(5), ALL, batch=96, seed=0, epoch=0))
-    assert [sorted(classes) for _, classes in made_of] == [[0, 1, 2, 3, 4]]
+    assert [sorted(batch.labels) for batch in made_of] == [[0, 1, 2, 3, 4]]
+
+
+def test_images_are_mixed_until_their_share_of_the_training_is_over() -> None:
+    """Image n is all n: what it has of another class says that one's number, in as many pixels as its share says."""
+    images = np.repeat(np.arange(50, dtype=np.uint8), 32 * 32 * 3).reshape(50, 32, 32, 3)
+    how = Augmentation(mixed=0.5, mixed_until=0.75)
+
+    def epoch(progress: float) -> list[Batch]:
+        return list(batches(images, np.arange(50), how, batch=25, seed=3, epoch=2, progress=progress))
+
+    for batch in epoch(0.7):
+        own = (batch.images == batch.labels[:, None, None, None]).all(axis=3)
+        others = (batch.images == batch.others[:, None, None, None]).all(axis=3)
+        assert (own ^ others).all()
+        assert np.allclose(own.mean(axis=(1, 2)), batch.share)
+        assert 3 < (batch.share < 1).sum() < 22
+    assert all((one.images == again.images).all() for one, again in zip(epoch(0.7), epoch(0.2), strict=True))
+    assert all((batch.share == 1).all() for batch in epoch(0.75))
 
 
 def test_a_fault_of_the_thread_comes_out() -> None:

@@ -171,6 +171,7 @@ def night(**what: Any) -> Night:
         seconds=61.0,
         images_per_second=2400.0,
         params=123_456,
+        temperature=0.613,
         epochs=5,
         backend="tensorflow",
         precision="float32",

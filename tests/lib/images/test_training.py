@@ -99,6 +99,18 @@ def test_a_training_learns_and_tells_of_every_epoch(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["tensorboard"]
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_what_is_kept_is_as_sure_as_it_is_right(mirrored: bool, tmp_path: Path) -> None:
+    images, labels = made(200, seed=1)
+    labels[::4] = (labels[::4] + 1) % 3  # nobody can be right about more than three in four
+    recipe = replace(SMALL, mirrored=mirrored)
+    trained = train(recipe, *made(), (images, labels), STATISTICS, seed=1, folder=tmp_path, epochs=6)
+    said = predict(trained.model, images)
+    assert (said.argmax(axis=1) == labels).mean() == pytest.approx(0.75, abs=0.03)
+    assert said.max(axis=1).mean() == pytest.approx(0.75, abs=0.06)  # 0.99 uncalibrated
+    assert trained.temperature > 1.5
+
+
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_a_training_killed_in_an_epoch_ends_as_an_undisturbed_one(backend: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(backend) is None:
@@ -195,6 +207,7 @@ def test_of_epochs_and_minutes_the_first_to_end_counts() -> None:
 
 def test_the_accuracies_are_over_all_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "VALIDATION_BATCH", 16)
+    monkeypatch.setattr(training, "temperature", lambda logits, labels: 1.0)  # what is kept says what was trained
     recipe = replace(SMALL, precision="float32", learning_rate=0.0, dropout=0.0, augmentation=Augmentation())
     trained = run(recipe, tmp_path, count=160, epochs=1)
     (epoch,) = trained.history
