@@ -8,14 +8,14 @@ clock.progress
 import math
 import time
 
-CLOSING = 0.4  # seconds that writing the last state and making the model that is kept take
+CLOSING = 0.6  # seconds that writing the last state, calibrating and making the model that is kept take
 
 
 class Clock:
     """How much of a training is done, by its epochs or by its time, whichever is further.
 
     By time, building and compiling count as spent but move no schedule, and what is still to come is held in reserve:
-    the last look at the validation images, the step that goes over the end, and making the model that is kept. A start
+    the last looks at the validation images, the step that goes over the end, and making the model that is kept. A start
     after a dead one spreads what is left of the schedule over what is left of the time; what the dead one did after its
     last epoch is not known and not counted.
     """
@@ -26,7 +26,7 @@ class Clock:
         self._started, self._epochs, self._spent, self._start = started, epochs, spent, start
         self._budget = minutes * 60 if minutes is not None else math.inf
         self._ready: float | None = None
-        self.look = 0.0  # seconds that a look at the validation images takes
+        self.look = 0.0  # seconds that the last looks at the validation images take
         self.progress = start
 
     def seconds(self) -> float:

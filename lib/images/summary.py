@@ -194,8 +194,7 @@ def page(
         "trained": night.trained,
         "notes": list(night.notes),
         "slides_note": SLIDES_NOTE,
-        "mirrored": RECIPES[night.recipe].mirrored,
-        "augmentation": RECIPES[night.recipe].augmentation,
+        "recipe": RECIPES[night.recipe],
         "charts": {
             "curves": courses.learning_curves([asdict(each) for each in night.trained.history]),
             "over_time": courses.over_time(

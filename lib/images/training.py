@@ -116,13 +116,19 @@ def train(
         task = _Task(model, recipe, images, labels, validation, seed, clock, on_step)
         if minutes is not None:
             clock.look = _look_seconds(task)
+        logits = None
         while clock.progress < 1:
-            epoch = _train_epoch(task, len(history))
+            epoch, logits = _train_epoch(task, len(history))
             history.append(epoch)
             save_state(folder, key, State(_values(model), history, clock.progress, clock.seconds()))
             log(len(history), epoch)
             on_epoch(epoch)
-        calibrated = temperature(_says(model, _ways(recipe, validation[0])), validation[1])
+        if logits is None:  # a dead start had done the last epoch
+            logits = predict(model, validation[0], VALIDATION_BATCH)
+        ways = [logits]
+        if recipe.mirrored:
+            ways.append(predict(model, validation[0][:, :, ::-1], VALIDATION_BATCH))
+        calibrated = temperature(np.stack(ways), validation[1])
     kept = exportable(model, recipe, statistics, calibrated)
     return Trained(
         model=kept,
@@ -158,8 +164,8 @@ class _Task(NamedTuple):
     on_step: Callable[[int], object]
 
 
-def _train_epoch(task: _Task, epoch: int) -> Epoch:
-    """Train for an epoch, or until the time is over, and look at the validation images."""
+def _train_epoch(task: _Task, epoch: int) -> tuple[Epoch, Floats]:
+    """Train for an epoch, or until the time is over, and look at the validation images: what came of it, the logits."""
     model, recipe, images, labels, validation, seed, clock, on_step = task
     began = first = time.perf_counter()
     steps, step, rate = steps_of(len(images), recipe.batch), 0, 0.0
@@ -188,31 +194,17 @@ def _train_epoch(task: _Task, epoch: int) -> Epoch:
     trained = time.perf_counter()
     # The first step of all compiles.
     speed = len(batch.labels) * ((step - 1) / (trained - first) if step > 1 else 1 / (trained - began))
-    judged = _judged(_says(model, [validation[0]])[0], validation[1], recipe.label_smoothing)
+    logits = predict(model, validation[0], VALIDATION_BATCH)
+    judged = _judged(logits, validation[1], recipe.label_smoothing)
     ended = time.perf_counter()
-    clock.look = (ended - trained) * _looks(recipe)
-    return Epoch(loss / step, accuracy / step, *judged, ended - began, rate, speed)
+    clock.look = (ended - trained) * (1 + recipe.mirrored)
+    return Epoch(loss / step, accuracy / step, *judged, ended - began, rate, speed), logits
 
 
 def _targets(batch: Batch) -> Floats:
     """How much of each class the images are of, (N, classes)."""
     own = batch.share[:, None]
     return own * _ONE_HOT[batch.labels] + (1 - own) * _ONE_HOT[batch.others]
-
-
-def _ways(recipe: Recipe, images: Images) -> list[Images]:
-    """The images as the kept model will look at them."""
-    return [images, images[:, :, ::-1]] if recipe.mirrored else [images]
-
-
-def _looks(recipe: Recipe) -> int:
-    """How often what was trained looks at the validation images: once to be judged, and each way to be calibrated."""
-    return 3 if recipe.mirrored else 2
-
-
-def _says(model: Model, ways: list[Images]) -> Floats:
-    """The logits, (ways, N, classes)."""
-    return np.stack([predict(model, images, VALIDATION_BATCH) for images in ways])
 
 
 def _judged(logits: Floats, labels: Labels, smoothing: float) -> tuple[float, float]:
@@ -224,13 +216,16 @@ def _judged(logits: Floats, labels: Labels, smoothing: float) -> tuple[float, fl
 
 
 def _look_seconds(task: _Task) -> float:
-    """What those looks will take, by the second look at the first validation images: the first one compiles."""
+    """What the last looks will take, by the second look at the first validation images: the first one compiles.
+
+    There is one to judge, and one at the mirror images where what is kept will look at those too.
+    """
     images = task.validation[0]
-    some = [images[:VALIDATION_BATCH]]
-    _says(task.model, some)
+    some = images[:VALIDATION_BATCH]
+    predict(task.model, some, VALIDATION_BATCH)
     began = time.perf_counter()
-    _says(task.model, some)
-    return (time.perf_counter() - began) * len(images) / max(1, len(some[0])) * _looks(task.recipe)
+    predict(task.model, some, VALIDATION_BATCH)
+    return (time.perf_counter() - began) * len(images) / max(1, len(some)) * (1 + task.recipe.mirrored)
 
 
 def _compiled(model: Model, recipe: Recipe, precision: str) -> Model:

@@ -111,6 +111,27 @@ def test_what_is_kept_is_as_sure_as_it_is_right(mirrored: bool, tmp_path: Path) 
     assert trained.temperature > 1.5
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_training_that_died_after_its_last_epoch_is_calibrated_as_an_undisturbed_one(
+    mirrored: bool, tmp_path: Path
+) -> None:
+    recipe = replace(SMALL, mirrored=mirrored, epochs=2)
+    told: list[Epoch] = []
+
+    def die(epoch: Epoch) -> None:
+        told.append(epoch)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe, tmp_path / "dead", on_epoch=die)
+    again, undisturbed = run(recipe, tmp_path / "dead"), run(recipe, tmp_path / "undisturbed")
+    assert (again.resumed_from, undisturbed.resumed_from) == (2, None)
+    assert again.temperature == undisturbed.temperature != 1.0
+    both = zip(again.model.get_weights(), undisturbed.model.get_weights(), strict=True)
+    assert all((one == other).all() for one, other in both)
+
+
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
 def test_a_training_killed_in_an_epoch_ends_as_an_undisturbed_one(backend: str, tmp_path: Path) -> None:
     if importlib.util.find_spec(backend) is None:
