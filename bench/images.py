@@ -157,24 +157,25 @@ def peak(precision: str, size: int = 4096, rounds: int = 5) -> float:
 
 
 def augmentation(path: Path, name: str, rounds: int = 5) -> tuple[float, float, float]:
-    """Images a second of training with augmentation and without, medians of as many rounds, and of augmentation alone.
+    """Images a second of training with augmentation and without, and of augmentation alone: medians of as many rounds.
 
     A round is two epochs of 9,600 images, of which the second counts; rounds with and without take turns.
     """
     from lib.images.archive import read_archive
-    from lib.images.augment import Augmentation, augment
+    from lib.images.augment import Augmentation, batches
     from lib.images.recipes import RECIPES
     from lib.images.split import channel_statistics
     from lib.images.training import train
 
     archive, recipe = read_archive(path), RECIPES[name]
     images, labels = archive.train_images[:9600], archive.train_fine[:9600]
-    batch = images[: recipe.batch]
-    augment(batch, recipe.augmentation, seed=0, epoch=0, step=0)
-    started = time.perf_counter()
-    for step in range(50):
-        augment(batch, recipe.augmentation, seed=0, epoch=0, step=step)
-    alone = 50 * len(batch) / (time.perf_counter() - started)
+    rates = []
+    for epoch in range(rounds + 1):  # the first one compiles
+        started, seen = time.perf_counter(), 0
+        for batch in batches(images, labels, recipe.augmentation, batch=recipe.batch, seed=0, epoch=epoch):
+            seen += len(batch.labels)
+        rates.append(seen / (time.perf_counter() - started))
+    alone = statistics.median(rates[1:])
     speeds: dict[bool, list[float]] = {True: [], False: []}
     for number in range(rounds):
         for with_it in (True, False) if number % 2 else (False, True):

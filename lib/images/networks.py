@@ -165,7 +165,8 @@ def _whitened(images: Tensor, recipe: Recipe, made: Making) -> Tensor:
 
     The first convolution is measured on the training images and frozen. A stage is so many convolutions of one width,
     each normalised (shifted, not scaled: what follows scales by itself) and rectified; the first one's image is halved
-    before that, and what comes after the second is a residual branch, from the first one's end to its own.
+    before that. Where there are more than two, those after the first are a residual branch: what they say is added to
+    what the first one says.
     """
     layers = keras.layers
     kept = made.covariance is None
@@ -181,8 +182,8 @@ def _whitened(images: Tensor, recipe: Recipe, made: Making) -> Tensor:
         name="whitening",
     )(images)
     x = first = layers.Activation(recipe.activation, dtype=made.precision, name="whitening_active")(x)
-    for stage, filters in enumerate(recipe.widths, 1):
-        for number in range(1, recipe.depth + 1):
+    for stage, (filters, depth) in enumerate(zip(recipe.widths, recipe.depths, strict=True), 1):
+        for number in range(1, depth + 1):
             name = f"stage_{stage}_{number}"
             x = convolution(
                 filters,
@@ -198,7 +199,7 @@ def _whitened(images: Tensor, recipe: Recipe, made: Making) -> Tensor:
             x = normalization(
                 momentum=recipe.statistics_kept, epsilon=1e-5, scale=False, dtype=made.precision, name=f"{name}_norm"
             )(x)
-            if number == recipe.depth > 2:
+            if number == depth > 2:
                 x = layers.Add(dtype=made.precision, name=f"{name}_sum")([x, first])
             x = layers.Activation(recipe.activation, dtype=made.precision, name=f"{name}_active")(x)
             first = x if number == 1 else first

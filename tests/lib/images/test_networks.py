@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,22 @@ def test_seed_is_the_originals_network() -> None:
         ("Dense", (100,)),
     ]
     assert sum(layer.parameters for layer in layers) == 896 + 18_496 + 36_928 + 2_097_664 + 51_300
+
+
+def test_two_more_convolutions_of_a_stage_add_to_what_the_first_one_says() -> None:
+    small = replace(RECIPES["fast"], widths=(4, 4, 8))
+    with_them, without = (
+        build_network(replace(small, depths=(2, 2, depth)), STATISTICS, seed=1, covariance=np.eye(12))
+        for depth in (3, 1)
+    )
+    for layer in with_them.layers:
+        if layer.name in ("stage_3_2", "stage_3_3"):  # zeros, normalised, are zeros: nothing is added
+            layer.set_weights([np.zeros_like(each) for each in layer.get_weights()])
+        elif layer.name == "classes":
+            without.get_layer("classes").set_weights(layer.get_weights())
+    assert np.allclose(predict(with_them, made()), predict(without, made()), atol=1e-5)
+    with_them.get_layer("stage_3_3_norm").beta.assign(np.ones(8))
+    assert not np.allclose(predict(with_them, made()), predict(without, made()), atol=1e-2)
 
 
 def test_what_is_kept_says_what_was_trained_and_has_keras_own_classes_alone() -> None:
