@@ -159,7 +159,7 @@ def peak(precision: str, size: int = 4096, rounds: int = 5) -> float:
 def augmentation(path: Path, name: str, rounds: int = 5) -> tuple[float, float, float]:
     """Images a second of training with augmentation and without, and of augmentation alone: medians of as many rounds.
 
-    A round is two epochs of 9,600 images, of which the second counts; rounds with and without take turns.
+    A round is of 9,600 images, of a training their second epoch; rounds with augmentation and without take turns.
     """
     from lib.images.archive import read_archive
     from lib.images.augment import Augmentation, batches
@@ -171,10 +171,9 @@ def augmentation(path: Path, name: str, rounds: int = 5) -> tuple[float, float, 
     images, labels = archive.train_images[:9600], archive.train_fine[:9600]
     rates = []
     for epoch in range(rounds + 1):  # the first one compiles
-        started, seen = time.perf_counter(), 0
-        for batch in batches(images, labels, recipe.augmentation, batch=recipe.batch, seed=0, epoch=epoch):
-            seen += len(batch.labels)
-        rates.append(seen / (time.perf_counter() - started))
+        started = time.perf_counter()
+        made = batches(images, labels, recipe.augmentation, batch=recipe.batch, seed=0, epoch=epoch)
+        rates.append(sum(len(batch.labels) for batch in made) / (time.perf_counter() - started))
     alone = statistics.median(rates[1:])
     speeds: dict[bool, list[float]] = {True: [], False: []}
     for number in range(rounds):

@@ -54,8 +54,8 @@ SEED = Recipe(
 
 # After the airbench records, for a processor: ReLU, and 256 channels from the second stage on. A third convolution
 # where the image is 3 x 3 costs a fiftieth of the time and brings two points of the validation images in eight epochs.
-# Before it three epochs reached 61.9%, one seed: with the rate 0.4 three points fewer (0.12 is as good), with batches
-# of 256 one and of 1,024 two and a half, with momentum 0.8 one and a half, with ELU three and a half; with SGD 47.3%.
+# Before it three epochs reached 61.9%, with the rate 0.4 three points fewer (0.12 is as good), with batches of 256 one
+# and of 1,024 two and a half, with momentum 0.8 one and a half, with ELU three and a half; with SGD 47.3% (one seed).
 FAST = Recipe(
     name="fast",
     network="whitened",
