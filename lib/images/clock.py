@@ -40,7 +40,7 @@ class Clock:
         """
         now = self.seconds()
         if self._ready is None:
-            self._ready = now
+            self._ready, step = now, 0.0  # that step compiled: it doesn't say how long the last one will take
         left = self._budget - self.look - step - CLOSING - self._ready
         by_time = self._start + (1 - self._start) * ((now - self._ready) / left if left > 0 else 1.0)
         by_epochs = epochs_done / self._epochs if self._epochs else 0.0

@@ -218,6 +218,21 @@ def test_the_time_spent_before_a_training_died_counts(monkeypatch: pytest.Monkey
     assert clock.seconds() == 58
 
 
+def test_a_first_step_that_compiles_for_long_is_not_taken_for_what_a_step_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(clocks.time, "perf_counter", lambda: now)
+    monkeypatch.setattr(clocks, "CLOSING", 0.0)
+    clock = Clock(100.0, None, 0.1)
+    now = 104.0
+    clock.advance(0.1, 3.0)  # 2 of 6 seconds are left, fewer than that step took
+    assert clock.progress == 0
+    now = 104.5
+    clock.advance(0.2, 0.5)
+    assert clock.progress == pytest.approx(1 / 3)
+
+
 def test_of_epochs_and_minutes_the_first_to_end_counts() -> None:
     clock = Clock(clocks.time.perf_counter(), 4, 60.0)
     clock.advance(1.0)
