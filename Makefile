@@ -1,15 +1,21 @@
-# make demo · make test · make check · make bench · make bench-cnn · make screenshots; each makes .venv first where it is missing
+# make demo · make test · make check · make test-backends · make bench · make bench-cnn · make screenshots; each makes
+# .venv first where it is missing
 PY := .venv/bin/python
 READY := .venv/.ready
 BENCH_READY := .venv/.bench-ready
+BACKENDS_READY := .venv/.backends-ready
 
-.PHONY: demo test check lint types contracts bench bench-cnn lock screenshots
+.PHONY: demo test test-backends check lint types contracts bench bench-cnn lock screenshots
 
 demo: $(READY)
 	@$(PY) -m jobs demo
 
 test: $(READY)
 	@$(PY) -m pytest
+
+# What hangs on the backend that carries Keras, with those that `make test` finds not installed.
+test-backends: $(BACKENDS_READY)
+	@$(PY) -m pytest tests -k "backend or jax or torch or four_devices"
 
 check: lint types contracts test
 
@@ -55,7 +61,12 @@ $(BENCH_READY): $(READY) requirements-bench.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt && \
 	touch $(BENCH_READY)
 
-# The locks for Python 3.11 to 3.13 from the direct dependencies in setup.cfg; what both have is the same release in
+$(BACKENDS_READY): $(READY) requirements-backends.txt
+	@echo "Installing the other backends of Keras." >&2 && \
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-backends.txt && \
+	touch $(BACKENDS_READY)
+
+# The locks for Python 3.11 to 3.13 from the direct dependencies in setup.cfg; what two have is the same release in
 # both. Wheels differ by Python; the hashes of all of them are in it. A release has to be two weeks old: mirrors have it
 # by then, and a bad one is withdrawn.
 COMPILE := .venv/bin/uv pip compile - --universal --fork-strategy fewest --python-version 3.11 --upgrade --quiet \
@@ -64,5 +75,7 @@ COMPILE := .venv/bin/uv pip compile - --universal --fork-strategy fewest --pytho
 lock: $(READY)
 	@$(PY) -c "import configparser; c = configparser.ConfigParser(); c.read('setup.cfg'); \
 	  print(c['options']['install_requires'], c['options.extras_require']['dev'])" | $(COMPILE) -o requirements.txt
-	@$(PY) -c "import configparser; c = configparser.ConfigParser(); c.read('setup.cfg'); \
-	  print(c['options.extras_require']['bench'])" | $(COMPILE) -c requirements.txt -o requirements-bench.txt
+	@for extra in bench backends; do \
+	  $(PY) -c "import configparser; c = configparser.ConfigParser(); c.read('setup.cfg'); \
+	    print(c['options.extras_require']['$$extra'])" | $(COMPILE) -c requirements.txt -o requirements-$$extra.txt; \
+	done

@@ -12,13 +12,14 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
+MORE = {"requirements-bench.txt": "bench", "requirements-backends.txt": "backends"}
 
 
 def say(*args, cwd=ROOT, env=None):
     return subprocess.run([sys.executable, *args], cwd=cwd, env=env, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("lock, extra", [("requirements.txt", "dev"), ("requirements-bench.txt", "bench")])
+@pytest.mark.parametrize("lock, extra", [("requirements.txt", "dev"), *MORE.items()])
 def test_a_lock_has_hashes_and_every_direct_dependency_and_no_address(lock, extra):
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
@@ -34,11 +35,12 @@ def test_a_lock_has_hashes_and_every_direct_dependency_and_no_address(lock, extr
     assert "index" not in text
 
 
-def test_the_benchmarks_lock_has_the_same_releases_as_the_lock():
+@pytest.mark.parametrize("lock", MORE)
+def test_another_lock_has_the_same_releases_as_the_lock(lock):
     def releases(name):
         return dict(re.findall(r"^([a-z0-9._-]+)(?:\[[a-z,]+\])?==(\S+)", (ROOT / name).read_text(), re.MULTILINE))
 
-    ours, more = releases("requirements.txt"), releases("requirements-bench.txt")
+    ours, more = releases("requirements.txt"), releases(lock)
     assert {name: ours.get(name, release) for name, release in more.items()} == more
 
 

@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,12 @@ Tensor = Any
 def backend() -> str:
     """The backend that carries Keras here."""
     return str(keras.config.backend())
+
+
+def packages() -> tuple[str, ...]:
+    """The distributions that compute here, for lib/machine.describe: Keras, what carries it, NumPy."""
+    carriers = packages_distributions().get(backend(), [backend()])
+    return ("keras", *(name.replace("_", "-") for name in carriers), "numpy")
 
 
 def precision_here(wanted: str) -> str:

@@ -68,7 +68,8 @@ def build_network(
     scaled = keras.layers.Normalization(
         mean=mean.tolist(), variance=variance.tolist(), dtype="float32", name="normalisation"
     )(inputs)
-    features = NETWORKS[recipe.network](scaled, recipe, Making(count(1000 * seed), precision, covariance))
+    seeds = count(1000 * seed % 2**31)  # JAX takes no more than 32 bits
+    features = NETWORKS[recipe.network](scaled, recipe, Making(seeds, precision, covariance))
     return keras.Model(inputs, features, name=recipe.name)
 
 
