@@ -15,15 +15,15 @@ from lib.command import job
 from lib.schedules import Schedule
 
 SCHEDULE = Schedule("02:15", catch_up="latest", deadline="5h")
-SPLIT = "a tenth of each class's training images, by the archive's checksum"
 
 
 def plan(options: Any) -> list[str]:
     """What --dry-run prints."""
     asked = f"{options.minutes:g} minutes" if options.minutes else options.epochs and f"{options.epochs} epochs"
+    seed = "of the date" if options.seed is None else options.seed
     return [
         f"reads {options.archive or 'the official CIFAR-100 archive, downloaded if it is not in data/archives'}",
-        f"trains the recipe {options.recipe} for {asked or 'as long as it says'}, seed {options.seed}",
+        f"trains the recipe {options.recipe} for {asked or 'as long as it says'}, seed {seed}",
         f"judges it against {options.data / 'models' / 'champion.keras'}",
     ]
 
@@ -49,24 +49,25 @@ def migrations() -> list[Any]:
 )
 @click.option("--archive", help="The archive: a path, or an address.  [default: the official one, downloaded once]")
 @click.option("--checksum", help="Of that archive: md5 or sha256 in hexadecimal; an address needs one.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Of all that is random.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Of all that is random.  [default: the date]")
+@click.option("--fresh", is_flag=True, help="Start from new weights; best goes on from the champion's where it can.")
 def retrain_cnn(run: Any, options: Any) -> None:
     """Retrain the CIFAR-100 network, and promote it if it is better than the champion."""
     began = perf_counter()  # Keras and what carries it take seconds to load, which --help need not wait for
     from lib.files import is_demo, shown
-    from lib.images import champion, saving, summary, tables
+    from lib.images import champion, past, saving, summary, tables
     from lib.images.archive import fetch, read_archive
     from lib.images.evaluation import evaluate
     from lib.images.networks import describe_layers, first_filters, predict
     from lib.images.recipes import RECIPES
     from lib.images.resume import forget_state
-    from lib.images.split import channel_statistics, validation_split
-    from lib.images.training import images_an_epoch, train
+    from lib.images.split import SPLIT, channel_statistics, validation_split
+    from lib.images.training import images_of, train
     from lib.images.verdict import Material, judge
     from lib.reports import settings_list
 
     data, recipe = run.settings.data, RECIPES[options.recipe]
-    folder = data / "training" / recipe.name
+    folder, seed = data / "training" / recipe.name, past.seed_of(options.seed, run.date)
     with run.stage("fetching", unit="bytes") as advance:
         path = fetch(options.archive, data, checksum=options.checksum, progress=advance)
     run.demo = run.demo or is_demo([path])
@@ -77,10 +78,9 @@ def retrain_cnn(run: Any, options: Any) -> None:
         statistics = channel_statistics(archive.train_images, training)
         notes = champion.settle(run.db, data)
         standing = champion.load_champion(run.db, data)
+        start = past.weights_of_champion(recipe, standing, material, fresh=options.fresh)
     validation = archive.train_images[judging], archive.train_fine[judging]
-    epochs = options.epochs or (None if options.minutes else recipe.epochs)
-    total = epochs * images_an_epoch(recipe, len(training)) if epochs else None
-    with run.stage("training", total, "images") as advance:
+    with run.stage("training", images_of(recipe, len(training), options.epochs, options.minutes), "images") as advance:
         trained = train(
             recipe,
             archive.train_images[training],
@@ -90,8 +90,9 @@ def retrain_cnn(run: Any, options: Any) -> None:
             epochs=options.epochs,
             minutes=options.minutes,
             spent=perf_counter() - began - run.stages.seconds["fetching"],
-            seed=options.seed,
+            seed=seed,
             folder=folder,
+            start=start,
             on_step=advance,
             on_epoch=lambda epoch: run.stages.say(summary.of_epoch(epoch)),
         )
@@ -111,7 +112,7 @@ def retrain_cnn(run: Any, options: Any) -> None:
         run=run.id,
         date=run.date,
         recipe=recipe.name,
-        seed=options.seed,
+        seed=seed,
         material=material,
         trained=trained,
         validation=judged,
@@ -132,7 +133,6 @@ def retrain_cnn(run: Any, options: Any) -> None:
         page = summary.page(night, archive.test_images, archive.test_fine, nights=nights, **inside)
     run.report(
         "retrain_cnn.html",
-        packages=("keras", "tensorflow_cpu", "numpy"),
         settings=settings_list(vars(options).items()),
         files=[shown(path)],
         **page,

@@ -30,6 +30,7 @@ class Recipe:
     weight_decay: float = 0.0  # of kernels, with sgd, as a share of the learning rate; other variables have none
     label_smoothing: float = 0.0
     dropout: float = 0.0
+    goes_on: bool = False  # whether a night goes on from the champion's weights (lib/images/past.py)
     mirrored: bool = False  # whether what is kept looks at each image's mirror image too, and says the mean
     augmentation: Augmentation = field(default_factory=Augmentation)
     statistics_kept: float = 0.9  # of the normalisations' moving statistics, a step
@@ -85,6 +86,7 @@ BEST = replace(
     minutes=20,
     learning_rate=0.1,
     augmentation=Augmentation(flips="alternating", shift=2, mixed=0.5, mixed_until=0.75),
+    goes_on=True,
     mirrored=True,
 )
 

@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from lib.formats import seconds
 from lib.images import courses, figures, tables
+from lib.images.backend import packages
 from lib.images.card import model_card
 from lib.images.evaluation import SLIDES_NOTE, Evaluation
 from lib.images.gallery import filter_sheet, gallery, spoken
@@ -73,6 +74,11 @@ def training_facts(trained: Any) -> dict[str, Any]:
     }
 
 
+def went_on_from(night: Night) -> int | None:
+    """The champion whose weights the night's training went on from, or None where it started afresh."""
+    return night.champion["id"] if night.champion and night.trained.went_on else None
+
+
 def metrics(night: Night, data: Path) -> dict[str, Any]:
     """What --json says of a night: the figures are the night's model's on the test images."""
     return {
@@ -80,6 +86,7 @@ def metrics(night: Night, data: Path) -> dict[str, Any]:
         "seed": night.seed,
         **training_facts(night.trained),
         "resumed_from": night.trained.resumed_from,
+        "went_on_from": went_on_from(night),
         **measured(night.test),
         "validation_accuracy": night.validation.accuracy.value,
         "promoted": night.verdict.promote,
@@ -127,7 +134,7 @@ def card(night: Night, staged: Staged) -> dict[str, Any]:
         night.material,
         recipe=night.recipe,
         seed=night.seed,
-        training=training_facts(night.trained),
+        training={**training_facts(night.trained), "went_on_from": went_on_from(night)},
         metrics={"validation": measured(night.validation), "test": measured(night.test)},
         sha256=staged.sha256,
         size=staged.size,
@@ -183,6 +190,7 @@ def page(
     tonight = {"date": night.date, "recipe": night.recipe, "promoted": night.verdict.promote, **measured(its)}
     logs = night.trained.logs
     return {
+        "packages": packages(),
         "tables": {name: rows for name, rows in data_tables(night).items() if rows},
         "night": night,
         "its": its,

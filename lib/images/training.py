@@ -17,7 +17,7 @@ import math
 import shutil
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -59,6 +59,7 @@ class Trained:
     precision: str
     devices: int  # that each step was shared among
     resumed_from: int | None  # epochs that earlier starts had done
+    went_on: bool  # from weights that were given
     logs: Path | None  # for `tensorboard --logdir`; None where TensorFlow doesn't carry Keras
 
 
@@ -74,6 +75,7 @@ def train(
     spent: float = 0.0,
     seed: int,
     folder: Path,
+    start: Sequence[NDArray[Any]] | None = None,
     key: str = "",
     on_step: Callable[[int], object] = lambda _: None,
     on_epoch: Callable[[Epoch], object] = lambda _: None,
@@ -82,10 +84,11 @@ def train(
 
     `minutes` in place of `epochs` drives the schedule by the clock, so that it is done when they are over; both
     together, whichever ends first; neither is what the recipe says. `spent` are seconds of them that are gone already,
-    on reading the images. The state is kept in `folder` after each epoch, under everything that the outcome hangs on
-    and `key`: a start with all that alike goes on from there, another starts afresh. The caller removes it with
-    `forget_state` once it has what it wants. `on_step` is told the images just trained on, those of a dead start's
-    epochs too; `on_epoch` what came of each new epoch.
+    on reading the images. `start` are weights to go on from, in the order that a kept network of the recipe has them
+    in. The state is kept in `folder` after each epoch, under everything that the outcome hangs on and `key`: a start
+    with all that alike goes on from there, another starts afresh. The caller removes it with `forget_state` once it has
+    what it wants. `on_step` is told the images just trained on, those of a dead start's epochs too; `on_epoch` what
+    came of each new epoch.
 
     Raises DeskError (the loss is no number any more), CannotWrite.
     """
@@ -93,7 +96,8 @@ def train(
     if epochs is None and minutes is None:
         epochs, minutes = recipe.epochs, recipe.minutes
     precision = precision_here(recipe.precision)
-    data = [zlib.crc32(np.ascontiguousarray(each).data) for each in (images, labels, *validation, *statistics)]
+    given = (images, labels, *validation, *statistics, *(start or ()))
+    data = [zlib.crc32(np.ascontiguousarray(each).data) for each in given]
     hangs_on = [key, asdict(recipe), data, epochs, minutes, seed, backend(), precision, keras.__version__]
     key = hashlib.sha256(json.dumps(hangs_on).encode()).hexdigest()
     logs = folder / "tensorboard" / f"{recipe.name}-{key[:8]}" if backend() == "tensorflow" else None
@@ -101,6 +105,8 @@ def train(
     with shared_out(min(recipe.batch, len(images)), min(VALIDATION_BATCH, len(validation[1]))) as devices:
         patches = patch_covariance(images, PATCH, *statistics) if recipe.network == "whitened" else None
         network = build_network(recipe, statistics, seed=seed, precision=precision, covariance=patches)
+        if start is not None:
+            network.set_weights(start)
         model = _compiled(network, recipe, precision)
         state = load_state(folder, key, _values(model))
         if state:
@@ -142,8 +148,15 @@ def train(
         precision=precision,
         devices=devices,
         resumed_from=resumed_from,
+        went_on=start is not None,
         logs=logs,
     )
+
+
+def images_of(recipe: Recipe, images: int, epochs: int | None = None, minutes: float | None = None) -> int | None:
+    """How many images a training of so many will tell `on_step` of; None where the clock says when it ends."""
+    epochs = epochs or (None if minutes else recipe.epochs)
+    return epochs * images_an_epoch(recipe, images) if epochs else None
 
 
 def images_an_epoch(recipe: Recipe, images: int) -> int:

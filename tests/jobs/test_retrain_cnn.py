@@ -1,12 +1,14 @@
 """The nightly job, run by its command line on small archives of noise and on the demo's."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +64,37 @@ def test_the_first_night_s_network_is_the_champion_and_plain_keras_loads_it(trai
     assert "<script" not in page
     assert "tensorboard --logdir" in page
     assert not list((trainer.data / "training").rglob("*.npz"))  # nothing is left to be resumed
+
+
+def test_best_goes_on_from_the_champion_of_its_own_recipe_unless_it_is_to_start_afresh(trainer, archive):
+    def night(day, *more):
+        code, said = trainer.json("--archive", archive, "--epochs", "1", "--date", f"2024-06-{day:02}", *more)
+        assert code == 0
+        assert said["metrics"]["seed"] == 20240600 + day
+        return said["metrics"]["went_on_from"]
+
+    assert night(1, "--recipe", "best") is None  # there is no champion
+    ((champion,),) = trainer.query("SELECT id FROM models WHERE state = 'champion'")
+    assert night(2, "--recipe", "best") == champion
+    assert (
+        f"the champion before it, model {champion} of"
+        in (trainer.reports / "retrain_cnn" / "2024-06-02.html").read_text()
+    )
+    assert night(3, "--recipe", "best", "--fresh") is None
+    assert night(4, "--recipe", "fast") is None
+
+
+@pytest.mark.parametrize("other", ["jax", "torch"])
+def test_a_network_that_another_backend_trained_is_a_champion_that_every_one_loads(other, trainer, archive):
+    if importlib.util.find_spec(other) is None:
+        pytest.skip(f"{other} is not installed")
+    args = ("--archive", archive, "--recipe", "fast", "--epochs", "1")
+    code, said = trainer.json(*args, env={"KERAS_BACKEND": other})
+    assert (code, said["metrics"]["backend"]) == (0, other)
+    champion = trainer.folder / said["metrics"]["champion"]
+    plain = subprocess.run([sys.executable, "-c", PLAIN, champion], capture_output=True, check=False)
+    assert plain.returncode == 0, plain.stderr
+    assert f"{other} {version(other)}" in (trainer.folder / said["report"]).read_text()
 
 
 def test_a_network_no_better_than_the_champion_stays_out(trainer, archive):

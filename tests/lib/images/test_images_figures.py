@@ -176,6 +176,7 @@ def night(**what: Any) -> Night:
         backend="tensorflow",
         precision="float32",
         resumed_from=None,
+        went_on=False,
         logs=Path("data/the logs"),
     )
     values: dict[str, Any] = {

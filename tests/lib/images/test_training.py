@@ -17,7 +17,7 @@ from lib.images import clock as clocks
 from lib.images import training
 from lib.images.augment import Augmentation
 from lib.images.clock import Clock
-from lib.images.networks import predict
+from lib.images.networks import one_way, predict
 from lib.images.recipes import FAST, SEED, Recipe
 from lib.images.resume import STATE, Epoch, State, forget_state, load_state, save_state
 from lib.images.training import Trained, images_an_epoch, train
@@ -97,6 +97,19 @@ def test_a_training_learns_and_tells_of_every_epoch(tmp_path: Path) -> None:
     assert len(list(trained.logs.glob("events.out.tfevents.*"))) == 1
     forget_state(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["tensorboard"]
+
+
+@pytest.mark.parametrize("recipe", [SMALL, replace(WHITENED, mirrored=True)])
+def test_a_training_goes_on_from_the_weights_of_a_kept_network(recipe: Recipe, tmp_path: Path) -> None:
+    first = run(recipe, tmp_path)
+    weights = one_way(first.model).get_weights()
+    again = run(replace(recipe, learning_rate=1e-6), tmp_path, epochs=1, seed=2, start=weights)
+    afresh = run(replace(recipe, learning_rate=1e-6), tmp_path, epochs=1, seed=2)
+    assert (first.went_on, again.went_on, afresh.went_on) == (False, True, False)
+    assert afresh.resumed_from is None  # what it hangs on is another start
+    assert again.history[0].val_accuracy == pytest.approx(first.history[-1].val_accuracy, abs=0.06)
+    assert again.history[0].val_accuracy > 0.8
+    assert afresh.history[0].val_accuracy < 0.6
 
 
 @pytest.mark.parametrize("mirrored", [False, True])
