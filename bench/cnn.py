@@ -33,7 +33,8 @@ KEPT = ROOT / "bench" / "cnn.jsonl"
 class Asked:
     """Trainings of one kind: with these seeds, and with what other than in the recipe.
 
-    `accuracy` is what their mean is to reach, in per cent of the test images, each in so many seconds.
+    `accuracy` is what their mean is to reach, in per cent of the test images, each in so many seconds. `swap` is
+    bench.images.measure's.
     """
 
     recipe: str
@@ -42,6 +43,7 @@ class Asked:
     accuracy: float | None = None
     seconds: float | None = None
     changes: dict[str, Any] = field(default_factory=dict)
+    swap: str = ""
     said: str = ""  # of the changes
 
     @property
@@ -53,15 +55,21 @@ class Asked:
         """What a training is, all that its recipe says included."""
         from lib.images.recipes import RECIPES
 
-        recipe = replace(RECIPES[self.recipe], **self.changes)
-        said = json.dumps([beyond_defaults(recipe), self.minutes, seed], sort_keys=True)
-        return hashlib.sha256(said.encode()).hexdigest()[:12]
+        recipe = replace(RECIPES[self.recipe], **{"goes_on": False, **self.changes})  # none here goes on from another
+        what: list[Any] = [beyond_defaults(recipe), self.minutes, seed]
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        what += [more for more in (self.swap, backend) if more not in ("", "tensorflow")]
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
     def done(self) -> list[dict[str, Any]]:
         """The lines that there are of these trainings, the latest of each."""
         lines = [json.loads(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else []
         by_key = {line["key"]: line for line in lines}
-        return [by_key[key] for key in map(self.key, range(1, self.seeds + 1)) if key in by_key]
+        return [by_key[key] for key in map(self.key, self.of_seeds()) if key in by_key]
+
+    def of_seeds(self) -> range:
+        """The seeds, from 1 on."""
+        return range(1, self.seeds + 1)
 
 
 def beyond_defaults(record: Any) -> dict[str, Any]:
@@ -84,24 +92,28 @@ PLAN = [
 
 
 def ablations() -> list[Asked]:
-    """The recipe fast for three minutes, with one thing at a time as it isn't there."""
+    """The recipe fast as the plan's first line has it, with one thing at a time as it isn't there."""
     from lib.images.augment import Augmentation
 
-    def without(said: str, **changes: Any) -> Asked:
-        return Asked("fast", 3, 3, changes=changes, said=said)
+    def without(said: str, swap: str = "", **changes: Any) -> Asked:
+        return Asked("fast", PLAN[0].minutes, 3, changes=changes, swap=swap, said=said)
 
     sgd: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.5, "weight_decay": 0.002, "warm_up": 0.2}
     return [
-        without("as it is"),
-        without("SGD, rate 0.5, decay 0.002, in place of Muon", **sgd),
-        without("kernels start at random (He)", start="random"),
-        without("flips by chance", augmentation=Augmentation(flips="random", shift=2)),
+        replace(PLAN[0], said="as it is"),
+        without("SGD (Nesterov), rate 0.5, decay 0.002, in place of Muon", **sgd),
+        without("the first convolution picks pixels: no whitening", "patches"),
+        without("kernels start at random (He), not as Dirac's", start="random"),
+        without("two convolutions in the last stage", depths=(2, 2, 2)),
+        without("flips by chance, not in turn", augmentation=Augmentation(flips="random", shift=2)),
         without("no shift", augmentation=Augmentation(flips="alternating")),
         without("no label smoothing", label_smoothing=0.0),
-        without("SiLU", activation="silu"),
-        without("GELU", activation="gelu"),
+        without("SiLU in place of ReLU", activation="silu"),
+        without("GELU in place of ReLU", activation="gelu"),
         without("batches of 1,024", batch=1024),
         without("float32", precision="float32"),
+        without("Keras' own normalisation", "normalization"),
+        without("Keras' own convolution", "convolution"),
     ]
 
 
@@ -117,10 +129,11 @@ def main(archive: Path | None, only: str | None, ablation: bool, table: bool) ->
         if not archive and not real:
             raise click.UsageError("there are no images: give --archive, or the folder of them in NIGHTDESK_REAL_DATA")
         path = archive or Path(str(real), "cifar-100-python.tar.gz")
-        for asked in ablations() if ablation else PLAN:
-            for seed in range(1, asked.seeds + 1):
-                if only in (None, asked.recipe) and asked.key(seed) not in {line["key"] for line in asked.done()}:
-                    train(path, asked, seed)
+        # The plan's lines one after another; of the ablation each with a seed, and then with the next.
+        trainings = [(asked, seed) for asked in (ablations() if ablation else PLAN) for seed in asked.of_seeds()]
+        for asked, seed in sorted(trainings, key=lambda each: each[1]) if ablation else trainings:
+            if only in (None, asked.recipe) and asked.key(seed) not in {line["key"] for line in asked.done()}:
+                train(path, asked, seed)
     print_plan()
     print_ablations()
 
@@ -128,14 +141,13 @@ def main(archive: Path | None, only: str | None, ablation: bool, table: bool) ->
 def train(path: Path, asked: Asked, seed: int) -> None:
     """Train once and keep the line."""
     from bench.images import measure
-    from lib.machine import describe
 
     load = os.getloadavg()[0]
     name = f"{asked.name}, seed {seed}{f', {asked.said}' if asked.said else ''}"
     print(f"{name}: training, load {load:.1f}", file=sys.stderr, flush=True)
     judged = asked.accuracy is not None
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        work = pool.submit(measure, path, asked.recipe, seed, None, asked.minutes, judged, asked.changes)
+        work = pool.submit(measure, path, asked.recipe, seed, None, asked.minutes, judged, asked.changes, asked.swap)
         result = work.result()
     line = {
         "key": asked.key(seed),
@@ -144,7 +156,7 @@ def train(path: Path, asked: Asked, seed: int) -> None:
         "seed": seed,
         "changed": asked.said,
         "date": date.today().isoformat(),
-        "machine": describe(("keras", "tensorflow-cpu", "numpy")),
+        "machine": result.machine,
         "load": round(load, 2),
         "backend": result.backend,
         "precision": result.precision,
@@ -194,17 +206,32 @@ def print_plan() -> None:
 
 
 def print_ablations() -> None:
-    """What there is of the recipe fast with one thing changed."""
+    """What there is of the ablation, beside the recipe as it is."""
+    as_it_is, *others = ablations()
+    whole = [line["validation"] for line in as_it_is.done()]
     rows = []
-    for asked in ablations():
+    for asked in (as_it_is, *others):
         if done := asked.done():
-            both = ([line[what] for line in done] for what in ("validation", "validation_flipped"))
+            values, flipped = ([line[what] for line in done] for what in ("validation", "validation_flipped"))
+            more = "" if asked is as_it_is else difference(values, whole)
             speed = statistics.median(line["images_per_second"] for line in done)
             epochs = statistics.median(line["epochs"] for line in done)
-            rows.append([asked.said, *map(spread, both), f"{epochs:g}", f"{speed:,.0f}"])
-    if rows:
-        print("\n`fast --minutes 3`\n")
-        print_table(["changed", "validation accuracy", "with the mirror image", "epochs begun", "images/s"], rows)
+            rows.append([asked.said, spread(values), more, spread(flipped), f"{epochs:g}", f"{speed:,.0f}"])
+    if len(rows) > 1:
+        print(f"\n`{as_it_is.name}`\n")
+        heads = ["changed", "validation accuracy", "difference, points", "with the mirror image", "epochs begun"]
+        print_table([*heads, "images/s"], rows)
+
+
+def difference(values: list[float], others: list[float]) -> str:
+    """How much higher the mean of the first is, with Welch's interval of 95% over seeds; one seed has none."""
+    from scipy.stats import ttest_ind
+
+    more = f"{statistics.mean(values) - statistics.mean(others):+.2f}"
+    if min(len(values), len(others)) < 2:
+        return more
+    around = ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
+    return f"{more} ({around.low:+.2f} to {around.high:+.2f})"
 
 
 def print_table(heads: list[str], rows: list[list[str]]) -> None:

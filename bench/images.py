@@ -53,6 +53,7 @@ class Result(NamedTuple):
     work: float
     peak: float
     judges: tuple[int, int]  # images of validation and test
+    machine: str  # with the versions of what computed
 
 
 def measure(
@@ -63,16 +64,25 @@ def measure(
     minutes: float | None,
     test: bool,
     changes: dict[str, Any] | None = None,
+    swap: str = "",
 ) -> Result:
-    """Train once, from the archive on; `changes` are fields of the recipe that are to be others."""
+    """Train once, from the archive on.
+
+    `changes` are fields of the recipe that are to be others; `swap`, one of SWAPS, what is to stand in for a part of
+    ours that no field names.
+    """
     import resource
 
     started = time.perf_counter()
+    if swap:
+        SWAPS[swap]()
     from lib.images.archive import read_archive
+    from lib.images.backend import packages
     from lib.images.networks import one_way, predict
     from lib.images.recipes import RECIPES
     from lib.images.split import channel_statistics, validation_split
     from lib.images.training import train
+    from lib.machine import describe
 
     archive = read_archive(path)
     teaching, judging = validation_split(archive.train_fine, archive.checksum)
@@ -117,7 +127,35 @@ def measure(
         arithmetic(trained.model) / 1e9,
         peak(trained.precision),
         (len(validation[1]), len(archive.test_fine)),
+        describe(packages()),
     )
+
+
+def _patches_as_they_are() -> None:
+    import numpy as np
+
+    from lib.images import training
+
+    training.patch_covariance = lambda images, size, *statistics: np.eye(3 * size**2)
+
+
+def _keras_convolution() -> None:
+    from lib.images import networks
+
+    networks.Convolution = networks.keras.layers.Conv2D
+
+
+def _keras_normalization() -> None:
+    from lib.images import networks
+
+    networks.FusedBatchNormalization = networks.keras.layers.BatchNormalization
+
+
+SWAPS = {
+    "patches": _patches_as_they_are,
+    "convolution": _keras_convolution,
+    "normalization": _keras_normalization,
+}
 
 
 def arithmetic(model: Any) -> float:
