@@ -55,16 +55,11 @@ $(READY): requirements.txt bin/find-python
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt && \
 	touch $(READY)
 
-# What the benchmarks alone need, on top: the engines that ours is compared with.
-$(BENCH_READY): $(READY) requirements-bench.txt
-	@echo "Installing what the benchmarks compare with." >&2 && \
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt && \
-	touch $(BENCH_READY)
-
-$(BACKENDS_READY): $(READY) requirements-backends.txt
-	@echo "Installing the other backends of Keras." >&2 && \
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-backends.txt && \
-	touch $(BACKENDS_READY)
+# What is needed for one purpose alone, on top: the engines that ours is compared with, the other backends of Keras.
+.venv/.%-ready: requirements-%.txt $(READY)
+	@echo "Installing what requirements-$*.txt adds." >&2 && \
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $< && \
+	touch $@
 
 # The locks for Python 3.11 to 3.13 from the direct dependencies in setup.cfg; what two have is the same release in
 # both. Wheels differ by Python; the hashes of all of them are in it. A release has to be two weeks old: mirrors have it
