@@ -206,12 +206,13 @@ def batches(
     batch = min(batch, len(images))
     steps = steps_of(len(images), batch)
     order = np.resize(np.random.default_rng((seed, epoch)).permutation(len(images)), (steps, batch))
+    mixes = how.mixes(epoch, progress)
 
     def prepare(step: int) -> Batch:
         which = order[step]
         shown = augment(images[which], how, seed=seed, epoch=epoch, step=step, numbers=which)
         own = labels[which]
-        if not how.mixes(epoch, progress):
+        if not mixes:
             return Batch(shown, own, own, np.ones(batch, np.float32))
         where = rectangles(np.random.default_rng((seed, epoch, step, 2)), batch, how.mixed, images.shape[1])
         shown, share = mix(shown, where)
