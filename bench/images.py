@@ -251,9 +251,7 @@ def main(
 ) -> None:
     """Measure and print."""
     from lib.images.demo import write_demo_archive
-    from lib.machine import describe
 
-    print(describe(("keras", "tensorflow-cpu", "numpy")), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         real = os.environ.get("NIGHTDESK_REAL_DATA")
         path = archive or (Path(real, "cifar-100-python.tar.gz") if real else write_demo_archive(Path(folder)))
@@ -287,7 +285,7 @@ def print_share(name: str, with_it: float, without: float, alone: float) -> None
 
 def print_results(name: str, results: list[Result]) -> None:
     """The recipe's figures beside what is asked for."""
-    print(f"\n{name}, {len(results)} seeds, {results[0].precision}:")
+    print(f"\n{name}, {len(results)} seeds, {results[0].precision}, {results[0].machine}:")
     limit = f"at most {SECONDS[name]}" if name in SECONDS else ""
     print(f"seconds, archive to model{statistics.median(each.seconds for each in results):8.0f}   {limit}")
     speed, top = (statistics.median(each) for each in ([r.speed for r in results], [r.peak for r in results]))

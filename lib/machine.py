@@ -7,6 +7,10 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+CPUINFO = Path("/proc/cpuinfo")
+# What multiplies bfloat16 numbers by itself: Intel from Cooper Lake and AMD from Zen 4, Intel's AMX, Arm.
+_BFLOAT16 = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
+
 
 def cores() -> int:
     """The processor cores this process may use."""
@@ -21,12 +25,15 @@ def memory_gib() -> float:
 @cache
 def processor() -> str:
     """The processor's name."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    for line in _cpuinfo().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 numbers by itself, as far as the system tells: Linux does."""
+    return not _BFLOAT16.isdisjoint(_cpuinfo().split())
 
 
 def describe(packages: tuple[str, ...] = ()) -> str:
@@ -40,3 +47,7 @@ def describe(packages: tuple[str, ...] = ()) -> str:
     count = cores()
     machine = f"{processor()}, {count} core{'s' if count != 1 else ''}, {memory_gib():g} GiB, {platform.system()}"
     return f"{machine}; {', '.join(versions)}"
+
+
+def _cpuinfo() -> str:
+    return CPUINFO.read_text(encoding="utf-8", errors="replace") if CPUINFO.exists() else ""

@@ -14,13 +14,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stderr
 from importlib.metadata import packages_distributions
-from pathlib import Path
 from typing import Any
 
 from lib.logs import noise_is_kept
-
-# What multiplies bfloat16 numbers by itself: Intel from Cooper Lake and AMD from Zen 4, Intel's AMX, Arm.
-_BFLOAT16 = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}
+from lib.machine import multiplies_bfloat16
 
 
 @contextmanager
@@ -78,11 +75,8 @@ def packages() -> tuple[str, ...]:
 
 def precision_here(wanted: str) -> str:
     """The precision wanted, or float32 where the processor would only imitate bfloat16."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if wanted != "mixed_bfloat16" or on_accelerator():
-        return wanted
-    flags = set(cpuinfo.read_text(errors="replace").split()) if cpuinfo.exists() else set()
-    return wanted if flags & _BFLOAT16 else "float32"
+    imitated = wanted == "mixed_bfloat16" and not on_accelerator() and not multiplies_bfloat16()
+    return "float32" if imitated else wanted
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from lib.images.archive import OFFICIAL_CHECKSUM, OFFICIAL_URL, checksum_of
 from lib.images.champion import ROLES
 from lib.images.recipes import RECIPES
 from lib.images.saving import FOLDER, sha_or_none
+from lib.machine import multiplies_bfloat16
 from lib.settings import Settings
 from lib.store import open_to_read
 
@@ -26,7 +27,6 @@ OLDEST_KERAS = (3, 12)  # before it, get_file's archives lead outside (CVE-2025-
 # CVE-2026-1462 (TFSMLayer), CVE-2026-1669 and CVE-2026-12480 (HDF5's external and virtual datasets).
 MENDED_KERAS = (3, 14, 1)
 BACKENDS = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
-BFLOAT16 = {"avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16"}  # as lib/images/backend.py, which loads Keras
 ARCHIVE_BYTES = 169_001_437  # the official archive's
 UNPACKED_BYTES = 190 << 20  # in TMPDIR, while it is read
 NIGHT_BYTES = 512 << 20  # the night's network, its copies, the training's state and its logs
@@ -81,9 +81,7 @@ def _precision(recipe: str) -> Check:
     name, wanted = "precision", RECIPES[recipe].precision
     if wanted != "mixed_bfloat16":
         return ok(name, f"the recipe {recipe} trains in {wanted}")
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = set(cpuinfo.read_text(errors="replace").split()) if cpuinfo.exists() else set()
-    if flags & BFLOAT16:
+    if multiplies_bfloat16():
         return ok(name, f"the recipe {recipe} trains in bfloat16, which this processor multiplies by itself")
     return ok(name, f"the recipe {recipe} trains in float32, since this processor would only imitate bfloat16")
 

@@ -443,7 +443,7 @@ def test_help_answers_without_the_heavy_libraries(desk):
     assert (done.returncode, "--articles" in done.stdout) == (0, True), done.stderr
 
 
-@pytest.mark.skipif("NIGHTDESK_REAL_DATA" not in os.environ, reason="NIGHTDESK_REAL_DATA is not set")
+@pytest.mark.skipif(not os.environ.get("NIGHTDESK_REAL_DATA"), reason="NIGHTDESK_REAL_DATA is not set")
 def test_the_real_articles_have_no_topic_of_placeholders_or_papers(desk):
     folder = Path(os.environ["NIGHTDESK_REAL_DATA"]) / "articles"
     code, said = desk.json("--articles", str(folder))

@@ -364,7 +364,7 @@ def test_another_address_needs_a_checksum_and_another_protocol_is_refused(tmp_pa
     assert not asked
 
 
-@pytest.mark.skipif("NIGHTDESK_REAL_DATA" not in os.environ, reason="NIGHTDESK_REAL_DATA is not set")
+@pytest.mark.skipif(not os.environ.get("NIGHTDESK_REAL_DATA"), reason="NIGHTDESK_REAL_DATA is not set")
 def test_the_real_images_are_read_and_their_figures_are_the_known_ones(tmp_path):
     path = Path(os.environ["NIGHTDESK_REAL_DATA"]) / "cifar-100-python.tar.gz"
     found = read_archive(fetch(path, tmp_path, checksum="md5:8d9686c0a745d992003423e541f06491"))

@@ -1,7 +1,6 @@
 """What doctor says of a night's training: Keras, the archive, the champion."""
 
 import hashlib
-import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
+from lib import machine
 from lib.doctor import Check, Need, Probe
-from lib.images import archive, checks, tables
+from lib.images import archive, backend, checks, tables
 from lib.settings import Settings
 from lib.store import open_store
 from tests.lib.images.nights import night
@@ -78,10 +78,18 @@ def test_the_backend_is_found_and_not_loaded(settings: Settings, monkeypatch: py
     assert found(settings)["Keras' backend"].status == "failed"
 
 
-def test_the_processors_that_multiply_bfloat16_are_those_of_the_training() -> None:
-    source = (Path(checks.__file__).parent / "backend.py").read_text()
-    listed = re.search(r"_BFLOAT16 = \{(.*?)\}", source, re.DOTALL)
-    assert listed and set(re.findall(r'"(\w+)"', listed[1])) == checks.BFLOAT16
+@pytest.mark.parametrize(
+    ("flags", "precision"), [("fpu avx512f amx_bf16", "bfloat16"), ("fpu avx512f", "float32"), (None, "float32")]
+)
+def test_the_doctor_and_the_training_agree_on_what_the_processor_multiplies(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: str | None, precision: str
+) -> None:
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    assert f"trains in {precision}," in found(settings)["precision"].said
+    assert backend.precision_here("mixed_bfloat16").removeprefix("mixed_") == precision
+    assert backend.precision_here("float32") == "float32"
 
 
 def test_without_an_archive_its_address_is_asked_and_room_is_needed(settings: Settings, server: str) -> None:

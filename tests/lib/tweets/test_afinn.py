@@ -106,7 +106,7 @@ def real_tweets():
                 yield from (item.text for item in parse_line(line) if isinstance(item, Tweet) and item.lang == "en")
 
 
-@pytest.mark.skipif("NIGHTDESK_REAL_DATA" not in os.environ, reason="NIGHTDESK_REAL_DATA, the real tweets, is not set")
+@pytest.mark.skipif(not os.environ.get("NIGHTDESK_REAL_DATA"), reason="NIGHTDESK_REAL_DATA is not set")
 def test_every_real_english_tweet_scores_as_the_package_scores_it(package):
     texts = {normalise(text) for text in real_tweets()}
     assert len(texts) > 5000

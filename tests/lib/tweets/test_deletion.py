@@ -159,7 +159,7 @@ def test_the_text_of_a_deleted_tweet_is_nowhere_and_the_others_own_stay(said, de
         assert without(found, gone.__contains__) == found
 
 
-@pytest.mark.skipif("NIGHTDESK_REAL_DATA" not in os.environ, reason="NIGHTDESK_REAL_DATA is not set")
+@pytest.mark.skipif(not os.environ.get("NIGHTDESK_REAL_DATA"), reason="NIGHTDESK_REAL_DATA is not set")
 @pytest.mark.parametrize("name", ["course_sample.jsonl.gz", "v2/flat.jsonl", "v2/noflat.jsonl"])
 def test_real_lines_lose_the_deleted_tweets_and_keep_the_others(name):
     path = Path(os.environ["NIGHTDESK_REAL_DATA"], "tweets", name)

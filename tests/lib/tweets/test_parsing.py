@@ -501,7 +501,7 @@ def test_a_tweet_cut_anywhere_is_kept_aside(place):
             parse_line(whole[:place])
 
 
-real = pytest.mark.skipif("NIGHTDESK_REAL_DATA" not in os.environ, reason="NIGHTDESK_REAL_DATA is not set")
+real = pytest.mark.skipif(not os.environ.get("NIGHTDESK_REAL_DATA"), reason="NIGHTDESK_REAL_DATA is not set")
 
 
 @real

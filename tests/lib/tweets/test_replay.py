@@ -302,7 +302,7 @@ def test_a_damaged_recording_is_noted(tmp_path: Path) -> None:
     assert window.notes == ["The recordings had a fault that was passed over: truncated archive (1)."]
 
 
-real = pytest.mark.skipif("NIGHTDESK_REAL_DATA" not in os.environ, reason="NIGHTDESK_REAL_DATA is not set")
+real = pytest.mark.skipif(not os.environ.get("NIGHTDESK_REAL_DATA"), reason="NIGHTDESK_REAL_DATA is not set")
 
 
 @real
