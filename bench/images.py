@@ -77,12 +77,10 @@ def measure(
     if swap:
         SWAPS[swap]()
     from lib.images.archive import read_archive
-    from lib.images.backend import packages
     from lib.images.networks import one_way, predict
     from lib.images.recipes import RECIPES
     from lib.images.split import channel_statistics, validation_split
     from lib.images.training import train
-    from lib.machine import describe
 
     archive = read_archive(path)
     teaching, judging = validation_split(archive.train_fine, archive.checksum)
@@ -127,8 +125,16 @@ def measure(
         arithmetic(trained.model) / 1e9,
         peak(trained.precision),
         (len(validation[1]), len(archive.test_fine)),
-        describe(packages()),
+        machine(),
     )
+
+
+def machine() -> str:
+    """The machine's line, with the versions of what computes; loads Keras."""
+    from lib.images.backend import packages
+    from lib.machine import describe
+
+    return describe(packages())
 
 
 def _patches_as_they_are() -> None:
@@ -252,6 +258,8 @@ def main(
     """Measure and print."""
     from lib.images.demo import write_demo_archive
 
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        print(pool.submit(machine).result(), flush=True)
     with tempfile.TemporaryDirectory() as folder:
         real = os.environ.get("NIGHTDESK_REAL_DATA")
         path = archive or (Path(real, "cifar-100-python.tar.gz") if real else write_demo_archive(Path(folder)))
@@ -285,7 +293,7 @@ def print_share(name: str, with_it: float, without: float, alone: float) -> None
 
 def print_results(name: str, results: list[Result]) -> None:
     """The recipe's figures beside what is asked for."""
-    print(f"\n{name}, {len(results)} seeds, {results[0].precision}, {results[0].machine}:")
+    print(f"\n{name}, {len(results)} seeds, {results[0].precision}:")
     limit = f"at most {SECONDS[name]}" if name in SECONDS else ""
     print(f"seconds, archive to model{statistics.median(each.seconds for each in results):8.0f}   {limit}")
     speed, top = (statistics.median(each) for each in ([r.speed for r in results], [r.peak for r in results]))
