@@ -158,6 +158,7 @@ def _keras_normalization() -> None:
 
 
 SWAPS = {
+    "nothing": lambda: None,
     "patches": _patches_as_they_are,
     "convolution": _keras_convolution,
     "normalization": _keras_normalization,

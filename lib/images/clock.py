@@ -8,7 +8,9 @@ clock.progress
 import math
 import time
 
-CLOSING = 0.6  # seconds that writing the last state, calibrating and making the model that is kept take
+# Seconds held for writing the last state, calibrating and making the model that is kept. That takes 0.6; as much again
+# is for a machine that is busier at the end than in the middle.
+CLOSING = 1.2
 
 
 class Clock:
