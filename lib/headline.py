@@ -15,6 +15,8 @@ from sqlite_utils import Database
 from lib.formats import KINDS, change, figure, title
 from lib.store import rows, table, writing
 
+NAMES = ("seed", "went_on_from")  # metrics whose numbers name something: a difference of two says nothing
+
 
 class Headline(NamedTuple):
     """The name of a metric, what people call it, and how it is written: one of `formats.KINDS`."""
@@ -83,9 +85,10 @@ def changes(db: Database, job: str, date: str, metrics: Mapping[str, Any], *, ru
     if not found:
         return None
     sql = "SELECT name, value, json FROM metrics WHERE run = ? AND value IS NOT NULL"
-    before = {row["name"]: row["value"] for row in rows(db, sql, found[0]["id"]) if _is_figure(json.loads(row["json"]))}
+    there = rows(db, sql, found[0]["id"])
+    before = {row["name"]: row["value"] for row in there if _is_figure(row["name"], json.loads(row["json"]))}
     key = declared(db, job)
-    names = [name for name, value in metrics.items() if _is_figure(value) and name in before]
+    names = [name for name, value in metrics.items() if _is_figure(name, value) and name in before]
     if key and key.metric in names:
         names = [key.metric, *(name for name in names if name != key.metric)]
     all_of_them = [_changed(name, metrics[name], before[name], key) for name in names]
@@ -106,5 +109,5 @@ def kind_of(name: str) -> str:
     return last if last in ("bytes", "seconds") else "number"
 
 
-def _is_figure(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
+def _is_figure(name: str, value: Any) -> bool:
+    return name not in NAMES and isinstance(value, int | float) and not isinstance(value, bool) and value == value

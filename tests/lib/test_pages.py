@@ -164,6 +164,13 @@ def test_figures_are_compared_with_the_run_of_the_date_before_the_key_figure_fir
     assert headline.changes(db, JOB, "2026-07-05", now) is None
 
 
+def test_a_number_that_names_something_is_no_figure(db: Database, settings: Settings) -> None:
+    good_run(db, settings, "2026-07-05", metrics={"articles": 1, "seed": 20260705, "went_on_from": 3})
+    found = headline.changes(db, JOB, "2026-07-12", {"articles": 2, "seed": 20260712, "went_on_from": 4})
+    assert found is not None
+    assert ([row.label for row in found.rows], found.same) == (["Articles"], 0)
+
+
 @pytest.mark.parametrize(
     "now, before, kind, shown",
     [
