@@ -158,7 +158,7 @@ def _keras_normalization() -> None:
 
 
 SWAPS = {
-    "nothing": lambda: None,
+    "nothing": lambda: None,  # trained beside the others, to be compared with
     "patches": _patches_as_they_are,
     "convolution": _keras_convolution,
     "normalization": _keras_normalization,

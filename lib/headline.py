@@ -85,10 +85,9 @@ def changes(db: Database, job: str, date: str, metrics: Mapping[str, Any], *, ru
     if not found:
         return None
     sql = "SELECT name, value, json FROM metrics WHERE run = ? AND value IS NOT NULL"
-    there = rows(db, sql, found[0]["id"])
-    before = {row["name"]: row["value"] for row in there if _is_figure(row["name"], json.loads(row["json"]))}
+    before = {row["name"]: row["value"] for row in rows(db, sql, found[0]["id"]) if _is_figure(json.loads(row["json"]))}
     key = declared(db, job)
-    names = [name for name, value in metrics.items() if _is_figure(name, value) and name in before]
+    names = [name for name, value in metrics.items() if name in before and name not in NAMES and _is_figure(value)]
     if key and key.metric in names:
         names = [key.metric, *(name for name in names if name != key.metric)]
     all_of_them = [_changed(name, metrics[name], before[name], key) for name in names]
@@ -109,5 +108,5 @@ def kind_of(name: str) -> str:
     return last if last in ("bytes", "seconds") else "number"
 
 
-def _is_figure(name: str, value: Any) -> bool:
-    return name not in NAMES and isinstance(value, int | float) and not isinstance(value, bool) and value == value
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value == value
