@@ -4,10 +4,10 @@
     python bench/cnn.py [--only fast] [--ablation] [--table] [--archive PATH]
 
 One training after another, each in a process of its own, with nothing else running. What comes of one is a line of
-bench/cnn.jsonl, and a later start goes on with what is not there yet for the recipes as they are: after a change to a
-recipe its trainings are done again, and the old lines stay. Without --archive it reads cifar-100-python.tar.gz in
-NIGHTDESK_REAL_DATA. The test images judge the finished models of the recipes and nothing else: what --ablation changes
-in one is judged by the validation images.
+bench/cnn.jsonl, and a later start goes on with what is not there yet for the recipes as they are on this kind of
+machine: after a change to a recipe, and on another kind, its trainings are done again, and the old lines stay. The
+tables are this kind's. Without --archive it reads cifar-100-python.tar.gz in NIGHTDESK_REAL_DATA. The test images judge
+the finished models of the recipes and nothing else: what --ablation changes in one is judged by the validation images.
 """
 
 import hashlib
@@ -18,15 +18,37 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from datetime import date
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 KEPT = ROOT / "bench" / "cnn.jsonl"
+
+
+class Kind(NamedTuple):
+    """A kind of machine: its processor and cores, and what the desk takes it to do by a recipe's precision."""
+
+    processor: str
+    gflops: dict[str, float]
+
+
+@cache
+def here() -> Kind:
+    """This kind of machine, as a process of its own tells it: Keras here would keep a GPU's memory from trainings."""
+    from bench.images import assumed_gflops, machine
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return Kind(processor_of(pool.submit(machine).result()), pool.submit(assumed_gflops).result())
+
+
+def processor_of(machine: str) -> str:
+    """Processor and cores of a machine's line."""
+    return ",".join(machine.split(",")[:2])
 
 
 @dataclass(frozen=True)
@@ -51,20 +73,28 @@ class Asked:
         """As the command line has it."""
         return self.recipe + (f" --minutes {self.minutes:g}" if self.minutes else "")
 
-    def key(self, seed: int) -> str:
-        """What a training is, all that its recipe says included."""
+    def of_here(self) -> Any:
+        """The recipe as this machine trains it."""
         from lib.images.recipes import RECIPES
 
         recipe = replace(RECIPES[self.recipe], **{"goes_on": False, **self.changes})  # none here goes on from another
-        what: list[Any] = [beyond_defaults(recipe), self.minutes, seed]
+        if "widths" in self.changes:
+            return recipe
+        return recipe.within(self.minutes or recipe.minutes, here().gflops[recipe.precision])
+
+    def key(self, seed: int) -> str:
+        """What a training is, all that its recipe says included."""
+        what: list[Any] = [beyond_defaults(replace(self.of_here(), grows=False)), self.minutes, seed]
         backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         what += [more for more in (self.swap, backend) if more not in ("", "tensorflow")]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
     def done(self) -> list[dict[str, Any]]:
-        """The lines that there are of these trainings, the latest of each."""
+        """The lines that there are of these trainings on this machine, the latest of each."""
         lines = [json.loads(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else []
-        by_key = {line["key"]: line for line in lines}
+        kind = (here().processor, here().gflops[self.of_here().precision])
+        of_kind = [line for line in lines if (processor_of(line["machine"]), line["assumed_gflops"]) == kind]
+        by_key = {line["key"]: line for line in of_kind}
         return [by_key[key] for key in map(self.key, self.of_seeds()) if key in by_key]
 
     def of_seeds(self) -> range:
@@ -96,6 +126,8 @@ def ablations() -> list[Asked]:
     from lib.images.augment import Augmentation
 
     def without(said: str, swap: str = "", **changes: Any) -> Asked:
+        # one thing at a time: in float32 the same time would have another network
+        changes = {"widths": PLAN[0].of_here().widths, **changes}
         return Asked("fast", PLAN[0].minutes, 3, changes=changes, swap=swap, said=said)
 
     sgd: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.5, "weight_decay": 0.002, "warm_up": 0.2}
@@ -160,7 +192,9 @@ def train(path: Path, asked: Asked, seed: int) -> None:
         "load": round(load, 2),
         "backend": result.backend,
         "precision": result.precision,
+        "assumed_gflops": here().gflops[asked.of_here().precision],
         "peak_gflops": round(result.peak),
+        "widths": result.widths,
         "images_per_second": round(result.speed, 1),
         "gflop_per_image": round(result.work, 4),
         "params": result.params,
@@ -197,10 +231,11 @@ def print_plan() -> None:
         speed, peak = statistics.median(speeds), statistics.median(peaks)
         rate = speed * done[0]["gflop_per_image"]
         rows.append([f"`{asked.name}`", wanted, f"{spread(test)}{missed}", spread(flipped)])
-        rows[-1] += [f"{statistics.median(seconds):.0f} (at most {max(seconds):.1f})", f"{statistics.median(epochs):g}"]
+        rows[-1] += [f"{statistics.median(seconds):.0f} (at most {max(seconds):.1f})"]
+        rows[-1] += [", ".join(map(str, asked.of_here().widths)), f"{statistics.median(epochs):g}"]
         rows[-1] += [f"{speed:,.0f}", f"{rate:,.0f}", f"{peak:,.0f}", f"{rate / peak:.0%}"]
-    heads = ["recipe", "asked for", "test accuracy", "with the mirror image", "seconds", "epochs"]
-    print_table([*heads, "images/s", "GFLOP/s", "the machine's", "share"], rows)
+    heads = ["recipe", "asked for", "test accuracy", "with the mirror image", "seconds", "channels"]
+    print_table([*heads, "epochs", "images/s", "GFLOP/s", "the machine's", "share"], rows)
     for machine in sorted({line["machine"] for asked in PLAN for line in asked.done()}):
         print(f"\n{machine}")
 

@@ -49,6 +49,7 @@ class Result(NamedTuple):
     epochs: int
     backend: str
     precision: str
+    widths: tuple[int, ...]
     params: int
     work: float
     peak: float
@@ -78,17 +79,18 @@ def measure(
         SWAPS[swap]()
     from lib.images.archive import read_archive
     from lib.images.networks import one_way, predict
-    from lib.images.recipes import RECIPES
+    from lib.images.sizing import recipe_here
     from lib.images.split import channel_statistics, validation_split
     from lib.images.training import train
 
+    recipe = recipe_here(name, epochs, minutes, **(changes or {}))
     archive = read_archive(path)
     teaching, judging = validation_split(archive.train_fine, archive.checksum)
     images, labels = archive.train_images[teaching], archive.train_fine[teaching]
     validation = archive.train_images[judging], archive.train_fine[judging]
     with tempfile.TemporaryDirectory() as folder:
         trained = train(
-            replace(RECIPES[name], **(changes or {})),
+            recipe,
             images,
             labels,
             validation,
@@ -121,12 +123,21 @@ def measure(
         trained.epochs,
         trained.backend,
         trained.precision,
+        recipe.widths,
         trained.params,
         arithmetic(trained.model) / 1e9,
         peak(trained.precision),
         (len(validation[1]), len(archive.test_fine)),
         machine(),
     )
+
+
+def assumed_gflops() -> dict[str, float]:
+    """What the desk takes this machine to do in a recipe's precision, in GFLOP/s; loads Keras."""
+    from lib.images.backend import precision_here
+    from lib.images.sizing import gflops_here
+
+    return {precision: gflops_here(precision_here(precision)) for precision in ("float32", "mixed_bfloat16")}
 
 
 def machine() -> str:

@@ -59,14 +59,14 @@ def retrain_cnn(run: Any, options: Any) -> None:
     from lib.images.archive import fetch, read_archive
     from lib.images.evaluation import evaluate
     from lib.images.networks import describe_layers, first_filters, predict
-    from lib.images.recipes import RECIPES
     from lib.images.resume import forget_state
+    from lib.images.sizing import recipe_here
     from lib.images.split import SPLIT, channel_statistics, validation_split
     from lib.images.training import images_of, train
     from lib.images.verdict import Material, judge
     from lib.reports import settings_list
 
-    data, recipe = run.settings.data, RECIPES[options.recipe]
+    data, recipe = run.settings.data, recipe_here(options.recipe, options.epochs, options.minutes)
     folder, seed = data / "training" / recipe.name, past.seed_of(options.seed, run.date)
     with run.stage("fetching", unit="bytes") as advance:
         path = fetch(options.archive, data, checksum=options.checksum, progress=advance)
@@ -78,7 +78,7 @@ def retrain_cnn(run: Any, options: Any) -> None:
         statistics = channel_statistics(archive.train_images, training)
         notes = champion.settle(run.db, data)
         standing = champion.load_champion(run.db, data)
-        start = past.weights_of_champion(recipe, standing, material, fresh=options.fresh)
+        recipe, start = past.going_on(recipe, standing, material, fresh=options.fresh)
     validation = archive.train_images[judging], archive.train_fine[judging]
     with run.stage("training", images_of(recipe, len(training), options.epochs, options.minutes), "images") as advance:
         trained = train(

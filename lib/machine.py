@@ -36,6 +36,11 @@ def multiplies_bfloat16() -> bool:
     return not _BFLOAT16.isdisjoint(_cpuinfo().split())
 
 
+def multiplies_tiles() -> bool:
+    """Whether the processor multiplies tiles of bfloat16 numbers (Intel's AMX), as far as the system tells."""
+    return "amx_bf16" in _cpuinfo().split()
+
+
 def describe(packages: tuple[str, ...] = ()) -> str:
     """One line: processor, cores, memory, system, and versions of Python, SQLite and the packages named."""
     versions = [f"Python {platform.python_version()}", f"SQLite {sqlite3.sqlite_version}"]

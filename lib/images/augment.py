@@ -41,19 +41,9 @@ class Augmentation:
     rotation: float = 0.0  # degrees at most, either way; every second image by chance, as TFLearn does
     shift: int = 0  # pixels at most, in each direction: a crop from the image with so wide a reflected border
     # the share of images in which a rectangle is another image's, and so is as much of the class, until this share of
-    # the training is over, or longer: until so few epochs are left as to learn no image by heart in them
-    # (Yun et al. 2019, "CutMix: regularization strategy to train strong classifiers")
+    # the training is over (Yun et al. 2019, "CutMix: regularization strategy to train strong classifiers")
     mixed: float = 0.0
     mixed_until: float = 1.0
-    unmixed_epochs: float = 5.0
-
-    def mixes(self, epoch: int, progress: float) -> bool:
-        """Whether images are mixed in an epoch, counted from 0, at whose beginning this share of the training is done.
-
-        How many epochs are left follows from how much of the training those before it were.
-        """
-        left = epoch * (1 - progress) / progress if progress else math.inf
-        return self.mixed > 0 and (progress < self.mixed_until or left > self.unmixed_epochs + 1e-6)
 
 
 def augment(
@@ -206,7 +196,7 @@ def batches(
     batch = min(batch, len(images))
     steps = steps_of(len(images), batch)
     order = np.resize(np.random.default_rng((seed, epoch)).permutation(len(images)), (steps, batch))
-    mixes = how.mixes(epoch, progress)
+    mixes = how.mixed > 0 and progress < how.mixed_until
 
     def prepare(step: int) -> Batch:
         which = order[step]

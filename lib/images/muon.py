@@ -1,6 +1,6 @@
 """Muon: momentum whose step is made orthogonal, for kernels of convolutions.
 
-    Muon(0.24, momentum=0.6, others=0.05, head=1.0)
+    Muon(0.24, momentum=0.6, vectors=0.2, matrices=4.0)
 
 Source: Jordan et al. (2024), "Muon: an optimizer for hidden layers in neural networks", with what the airbench records
 add for convolutions: a kernel is one matrix, (height · width · in, out), and is brought back to its length before each
@@ -21,7 +21,7 @@ class Muon(keras.optimizers.Optimizer):
     Each kernel is held at the Frobenius norm √out (it is followed by a normalisation, so its length says nothing), and
     moves by `learning_rate` times a matrix whose singular values are about 1. Vectors (biases, a normalisation's
     shifts) move by `vectors` times the rate of the schedule, matrices (the classes' weights) by `matrices` times it,
-    both with the momentum `others_momentum`. `steps` are Newton–Schulz iterations, computed in `dtype_of_steps`.
+    both with the momentum `others_momentum`. `steps` are Newton–Schulz iterations, computed in `precision`.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ its configuration. While it is trained it ends in logits; what is kept ends in a
 it was trained in, and is made of Keras' own layers alone, so that plain Keras loads it in safe mode.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
@@ -95,6 +96,11 @@ def exportable(model: Model, recipe: Recipe, statistics: Statistics, temperature
 def one_way(model: Model) -> Model:
     """The network alone of what is kept: without its mirror image where it has one."""
     return next((layer for layer in model.layers if hasattr(layer, "layers")), model)
+
+
+def widths_of(model: Model) -> tuple[int, ...]:
+    """The channels of a whitened network's stages, of its convolutions that halve; of another network none."""
+    return tuple(layer.filters for layer in model.layers if re.fullmatch(r"stage_\d+_1", layer.name))
 
 
 def predict(model: Model, images: NDArray[np.uint8], batch: int = 500) -> Floats:

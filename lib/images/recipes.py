@@ -5,9 +5,19 @@ chosen on the validation images alone; bench/cnn.py measures what a recipe reach
 """
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, Self
 
 from lib.images.augment import Augmentation
+
+# In the same time a larger network tells more apart, and sees fewer images: which of the two is worth more turns with
+# how much can be computed. From so many PFLOP on that the machine could do in the time, in products of matrices, the
+# channels of the stages that come furthest by the validation images (bench/README.md).
+WIDTHS = (
+    (0.0, (64, 128, 256)),
+    (0.17, (64, 256, 256)),
+    (0.8, (64, 384, 384)),
+    (3.5, (64, 576, 576)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +26,13 @@ class Recipe:
 
     name: str
     network: Literal["plain", "whitened"]
-    widths: tuple[int, ...]  # filters of the convolutions, or of a stage's, in their order
+    widths: tuple[int, ...]  # filters of the convolutions, or of a stage's, in their order; see `grows`
     epochs: int
     batch: int
     optimizer: Literal["adam", "sgd", "muon"]
     learning_rate: float  # the highest
     minutes: float | None = None  # at most, for those epochs: on a slower machine there will be fewer
+    grows: bool = False  # whether it has `WIDTHS` in place of its own where a time is given
     depths: tuple[int, ...] = ()  # convolutions of each stage
     activation: str = "relu"  # of the convolutions, by Keras' name
     start: Literal["random", "dirac"] = "random"  # of the convolutions' kernels
@@ -36,6 +47,13 @@ class Recipe:
     statistics_kept: float = 0.9  # of the normalisations' moving statistics, a step
     # bfloat16 halves the time of a step where the processor multiplies in it; elsewhere float32 is used
     precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
+
+    def within(self, minutes: float | None, gflops: float) -> Self:
+        """The recipe for so many minutes on a machine that does so many GFLOP/s; without a time it is as it is."""
+        if minutes is None or not self.grows:
+            return self
+        pflop = minutes * 60 * gflops / 1e6
+        return replace(self, widths=[widths for least, widths in WIDTHS if pflop >= least][-1])
 
 
 # The original (TFLearn's own CIFAR example with 15° in place of 25°), with TFLearn's defaults for what it doesn't say,
@@ -53,14 +71,16 @@ SEED = Recipe(
     augmentation=Augmentation(flips="random", rotation=15.0),
 )
 
-# After the airbench records, for a processor: ReLU, and 256 channels from the second stage on. A third convolution
-# where the image is 3 x 3 costs a fiftieth of the time and brings two points of the validation images in eight epochs.
-# Before it three epochs reached 61.9%, with the rate 0.4 three points fewer (0.12 is as good), with batches of 256 one
-# and of 1,024 two and a half, with momentum 0.8 one and a half, with ELU three and a half; with SGD 47.3% (one seed).
+# After the airbench records, for a processor: ReLU, and 256 channels from the second stage on (or what the time gives;
+# all that follows was found with 256). A third convolution where the image is 3 x 3 costs a fiftieth of the time and
+# brings two points of the validation images in eight epochs. Before it three epochs reached 61.9%, with the rate 0.4
+# three points fewer (0.12 is as good), with batches of 256 one and of 1,024 two and a half, with momentum 0.8 one and a
+# half, with ELU three and a half; with SGD 47.3% (one seed).
 FAST = Recipe(
     name="fast",
     network="whitened",
     widths=(64, 256, 256),
+    grows=True,
     depths=(2, 2, 3),
     start="dirac",
     epochs=4,

@@ -84,6 +84,17 @@ def test_best_goes_on_from_the_champion_of_its_own_recipe_unless_it_is_to_start_
     assert night(4, "--recipe", "fast") is None
 
 
+def test_a_short_time_has_a_smaller_network_which_a_larger_one_does_not_go_on_from(trainer, archive):
+    nights = []
+    for day, time_of_it in enumerate((("--minutes", "0.05"), ()), 1):
+        args = ("--archive", archive, "--recipe", "best", "--epochs", "1", *time_of_it)
+        code, said = trainer.json(*args, "--date", f"2024-06-{day:02}")
+        assert code == 0
+        nights.append(said["metrics"])
+    assert nights[1]["params"] > 2 * nights[0]["params"]
+    assert nights[1]["went_on_from"] is None
+
+
 @pytest.mark.parametrize("other", ["jax", "torch"])
 def test_a_network_that_another_backend_trained_is_a_champion_that_every_one_loads(other, trainer, archive):
     if importlib.util.find_spec(other) is None:

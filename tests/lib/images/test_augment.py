@@ -166,13 +166,6 @@ def test_images_are_mixed_until_their_share_of_the_training_is_over() -> None:
     assert all((batch.share == 1).all() for batch in epoch(0.75))
 
 
-@pytest.mark.parametrize("epochs, mixed", [(4, 3), (20, 15), (21, 16), (100, 95)])
-def test_a_long_training_mixes_until_its_last_five_epochs(epochs: int, mixed: int) -> None:
-    how = Augmentation(mixed=0.5, mixed_until=0.75)
-    assert [how.mixes(epoch, epoch / epochs) for epoch in range(epochs)] == [True] * mixed + [False] * (epochs - mixed)
-    assert not any(Augmentation(mixed_until=0.75).mixes(epoch, epoch / epochs) for epoch in range(epochs))
-
-
 def test_a_fault_of_the_thread_comes_out() -> None:
     with pytest.raises(ValueError, match="non-negative"):
         list(batches(made(5), np.arange(5), ALL, batch=2, seed=-1, epoch=0))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lib.images.networks import build_network, exportable, one_way
-from lib.images.past import seed_of, weights_of_champion
-from lib.images.recipes import FAST, RECIPES
+from lib.images.past import going_on, seed_of
+from lib.images.recipes import FAST, RECIPES, SEED
 from lib.images.verdict import Material
 
 STATISTICS = (np.full(3, 128.0), np.full(3, 64.0))
@@ -28,8 +28,16 @@ def standing(recipe=RECIPE, material=MATERIAL):
 def test_a_night_goes_on_from_the_champion_s_weights(mirrored):
     recipe = replace(RECIPE, mirrored=mirrored)
     its = standing(recipe)
-    start = weights_of_champion(recipe, its, MATERIAL)
+    tonight, start = going_on(recipe, its, MATERIAL)
+    assert tonight == recipe
     assert all((one == other).all() for one, other in zip(start, one_way(its.model).get_weights(), strict=True))
+
+
+def test_a_shorter_night_goes_on_with_the_larger_network_of_a_longer_one():
+    its = standing(replace(RECIPE, widths=(4, 8, 8)))
+    tonight, start = going_on(RECIPE, its, MATERIAL)
+    assert tonight == replace(RECIPE, widths=(4, 8, 8))
+    assert all((one == other).all() for one, other in zip(start, its.model.get_weights(), strict=True))
 
 
 @pytest.mark.parametrize(
@@ -38,18 +46,22 @@ def test_a_night_goes_on_from_the_champion_s_weights(mirrored):
         SimpleNamespace(model=None, card=None),
         standing(replace(RECIPE, name="seed")),
         standing(replace(RECIPE, widths=(4, 4, 4))),
+        standing(replace(RECIPE, widths=(8, 4, 4))),
+        standing(replace(RECIPE, depths=(2, 2, 2))),
+        standing(replace(SEED, name=RECIPE.name)),
         standing(material=replace(MATERIAL, checksum="another archive")),
         standing(material=replace(MATERIAL, split="another split")),
     ],
-    ids=["no champion", "recipe", "network", "archive", "split"],
+    ids=["no champion", "recipe", "smaller", "partly smaller", "depths", "network", "archive", "split"],
 )
 def test_a_night_starts_afresh_where_the_champion_is_no_earlier_one_of_its_kind(its):
-    assert weights_of_champion(RECIPE, its, MATERIAL) is None
+    assert going_on(RECIPE, its, MATERIAL) == (RECIPE, None)
 
 
 def test_a_night_starts_afresh_where_the_recipe_or_a_person_says_so():
-    assert weights_of_champion(RECIPE, standing(), MATERIAL, fresh=True) is None
-    assert weights_of_champion(replace(RECIPE, goes_on=False), standing(), MATERIAL) is None
+    assert going_on(RECIPE, standing(), MATERIAL, fresh=True) == (RECIPE, None)
+    never = replace(RECIPE, goes_on=False)
+    assert going_on(never, standing(), MATERIAL) == (never, None)
 
 
 def test_only_best_goes_on():
