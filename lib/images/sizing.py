@@ -24,7 +24,9 @@ def recipe_here(name: str, epochs: int | None, minutes: float | None, **changes:
 
     `changes` are fields that are to be others than the recipe's; widths that are given stay in any time.
     """
-    recipe = replace(RECIPES[name], **({"grows": False} if "widths" in changes else {}), **changes)
+    recipe = replace(RECIPES[name], **changes)
+    if "widths" in changes:
+        return recipe
     if epochs is None and minutes is None:
         minutes = recipe.minutes
     return recipe.within(minutes, gflops_here(precision_here(recipe.precision)))
