@@ -75,12 +75,14 @@ class Asked:
 
     def of_here(self) -> Any:
         """The recipe as this machine trains it."""
-        from lib.images.recipes import RECIPES
+        from lib.images.recipes import recipe_for
 
-        recipe = replace(RECIPES[self.recipe], **{"goes_on": False, **self.changes})  # none here goes on from another
-        if "widths" in self.changes:
-            return recipe
-        return recipe.within(self.minutes or recipe.minutes, here().gflops[recipe.precision])
+        changes = {"goes_on": False, **self.changes}  # none here goes on from another
+        return recipe_for(self.recipe, None, self.minutes, here().gflops.__getitem__, **changes)
+
+    def gflops(self) -> float:
+        """What the desk takes this machine to do in the recipe's precision, in GFLOP/s."""
+        return here().gflops[self.of_here().precision]
 
     def key(self, seed: int) -> str:
         """What a training is, all that its recipe says included."""
@@ -92,7 +94,7 @@ class Asked:
     def done(self) -> list[dict[str, Any]]:
         """The lines that there are of these trainings on this machine, the latest of each."""
         lines = [json.loads(line) for line in KEPT.read_text().splitlines()] if KEPT.exists() else []
-        kind = (here().processor, here().gflops[self.of_here().precision])
+        kind = (here().processor, self.gflops())
         of_kind = [line for line in lines if (processor_of(line["machine"]), line["assumed_gflops"]) == kind]
         by_key = {line["key"]: line for line in of_kind}
         return [by_key[key] for key in map(self.key, self.of_seeds()) if key in by_key]
@@ -192,7 +194,7 @@ def train(path: Path, asked: Asked, seed: int) -> None:
         "load": round(load, 2),
         "backend": result.backend,
         "precision": result.precision,
-        "assumed_gflops": here().gflops[asked.of_here().precision],
+        "assumed_gflops": asked.gflops(),
         "peak_gflops": round(result.peak),
         "widths": result.widths,
         "images_per_second": round(result.speed, 1),

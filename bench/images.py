@@ -134,10 +134,9 @@ def measure(
 
 def assumed_gflops() -> dict[str, float]:
     """What the desk takes this machine to do in a recipe's precision, in GFLOP/s; loads Keras."""
-    from lib.images.backend import precision_here
     from lib.images.sizing import gflops_here
 
-    return {precision: gflops_here(precision_here(precision)) for precision in ("float32", "mixed_bfloat16")}
+    return {precision: gflops_here(precision) for precision in ("float32", "mixed_bfloat16")}
 
 
 def machine() -> str:

@@ -4,8 +4,9 @@ A recipe names its network (lib/images/networks.py) and says how it is trained (
 chosen on the validation images alone; bench/cnn.py measures what a recipe reaches and what it costs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from lib.images.augment import Augmentation
 
@@ -111,3 +112,18 @@ BEST = replace(
 )
 
 RECIPES = {recipe.name: recipe for recipe in (SEED, FAST, BEST)}
+
+
+def recipe_for(
+    name: str, epochs: int | None, minutes: float | None, gflops: Callable[[str], float], **changes: Any
+) -> Recipe:
+    """The recipe of that name for epochs or a time, on a machine that does so many GFLOP/s in a recipe's precision.
+
+    `changes` are fields that are to be others than the recipe's; widths that are given stay in any time.
+    """
+    recipe = replace(RECIPES[name], **changes)
+    if "widths" in changes:
+        return recipe
+    if epochs is None and minutes is None:
+        minutes = recipe.minutes
+    return recipe.within(minutes, gflops(recipe.precision))

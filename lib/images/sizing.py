@@ -5,11 +5,10 @@
 Which widths those are is in lib/images/recipes.py.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from lib.images.backend import backend, on_accelerator, precision_here
-from lib.images.recipes import RECIPES, Recipe
+from lib.images.recipes import Recipe, recipe_for
 from lib.machine import cores, multiplies_tiles
 
 # GFLOP/s that a core is taken to do in a product of matrices of 4096²: TensorFlow reached some 600 with AMX, 200 in
@@ -22,20 +21,15 @@ TILES, BFLOAT16, FLOAT32, ACCELERATOR = 600.0, 200.0, 100.0, 50_000.0
 def recipe_here(name: str, epochs: int | None, minutes: float | None, **changes: Any) -> Recipe:
     """The recipe of that name as this machine trains it, for epochs or a time as training.train takes them.
 
-    `changes` are fields that are to be others than the recipe's; widths that are given stay in any time.
+    `changes` are recipe_for's.
     """
-    recipe = replace(RECIPES[name], **changes)
-    if "widths" in changes:
-        return recipe
-    if epochs is None and minutes is None:
-        minutes = recipe.minutes
-    return recipe.within(minutes, gflops_here(precision_here(recipe.precision)))
+    return recipe_for(name, epochs, minutes, gflops_here, **changes)
 
 
 def gflops_here(precision: str) -> float:
-    """What this machine, being what it is, does in a product of matrices of that precision, in GFLOP/s."""
+    """What this machine, being what it is, does in a product of matrices of a recipe's precision, in GFLOP/s."""
     if on_accelerator():
         return ACCELERATOR
-    if precision == "float32" or backend() == "jax":
+    if precision_here(precision) == "float32" or backend() == "jax":
         return FLOAT32 * cores()
     return (TILES if multiplies_tiles() else BFLOAT16) * cores()
